@@ -1,0 +1,138 @@
+"""`make bench`: Serein side by side with peers and the bare floor, in one run, on the same signed requests.
+
+Serein runs with a durable store and authorisation on: a user of its own, with an identity policy, signs the requests.
+Peers (moto server, ministack) run from an environment of their own that is made on first use; wrk must be installed.
+
+usage: python benchmarks/run.py [--only ddb_get,s3_put_1k] [--seconds 4] [--rounds 3] [--no-peers]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+
+HERE = Path(__file__).parent
+PEERS = Path(os.environ.get("SEREIN_BENCH_PEERS", HERE / ".peers"))
+ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def free_port() -> int:
+    """A port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def peers() -> Path:
+    """The folder of the peers' programs, installed on first use."""
+    if not (PEERS / "bin" / "moto_server").exists():
+        print("installing the peers (once) ...", flush=True)
+        venv.create(PEERS, with_pip=True)
+        subprocess.run(
+            [PEERS / "bin" / "pip", "install", "-q", "moto[server]", "ministack"], check=True
+        )
+    return PEERS / "bin"
+
+
+@contextlib.contextmanager
+def running(command: list[str], url: str, **environment: str) -> Iterator[str]:
+    """A server as a process; ready when its port answers."""
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(400):
+            try:
+                urllib.request.urlopen(url + "/_serein/ready", timeout=1)
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def user_of(endpoint: str) -> dict[str, str]:
+    """Keys of a user whose policy allows everything: each call is signed, verified and judged."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    iam.create_user(UserName="bench")
+    iam.put_user_policy(UserName="bench", PolicyName="all", PolicyDocument=json.dumps(ALL))
+    key = iam.create_access_key(UserName="bench")["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def main() -> None:
+    """Start everybody, compare, stop everybody."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only")
+    parser.add_argument("--seconds", default="4")
+    parser.add_argument("--rounds", default="3")
+    parser.add_argument("--conns", default="16")
+    parser.add_argument("--json")
+    parser.add_argument("--no-peers", action="store_true")
+    given = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk (or your system's package)")
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as data:
+        port = free_port()
+        serein = [sys.executable, "-m", "serein.cli.main", "up", "--port", str(port), "--data", data]
+        ours = stack.enter_context(running(serein, f"http://127.0.0.1:{port}"))
+        ends = [f"serein={ours}"]
+        floor = free_port()
+        command = [sys.executable, str(HERE / "floor.py"), str(floor)]
+        ends.append("floor=" + stack.enter_context(running(command, f"http://127.0.0.1:{floor}")))
+        if not given.no_peers:
+            programs = peers()
+            moto, mini = free_port(), free_port()
+            url = running([str(programs / "moto_server"), "-p", str(moto)], f"http://127.0.0.1:{moto}")
+            ends.append("moto=" + stack.enter_context(url))
+            url = running(
+                [str(programs / "ministack")],
+                f"http://127.0.0.1:{mini}",
+                BIND_HOST="127.0.0.1",
+                GATEWAY_PORT=str(mini),
+            )
+            ends.append("ministack=" + stack.enter_context(url))
+        options = ["--seconds", given.seconds, "--rounds", given.rounds, "--conns", given.conns]
+        for name in ("only", "json"):
+            if getattr(given, name):
+                options += [f"--{name}", getattr(given, name)]
+        done = subprocess.run(
+            [sys.executable, str(HERE / "compare.py"), *ends, *options],
+            env={**os.environ, **user_of(ours)},
+            check=False,
+        )
+    sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The whole house put together by hand: the only file that names every service and every engine."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from serein.base.clock import Clock, SystemClock
+from serein.base.ids import Randomness, SystemRandomness, new_uuid
+from serein.front.aws_api import AwsApi
+from serein.front.credentials import Credentials
+from serein.front.hosts import Hosts
+from serein.front.house import Front
+from serein.front.house_pages import HousePages
+from serein.front.server import Server
+from serein.front.tls import host_names, kept_self_signed, server_context
+from serein.kernel.authorise import Authoriser
+from serein.kernel.calls import Principal, Scope, root_of, service_principal
+from serein.kernel.courier import Courier
+from serein.kernel.dispatch import Dispatch
+from serein.kernel.doorbell import Doorbell
+from serein.kernel.identities import Identities
+from serein.kernel.operations import Context
+from serein.kernel.services import Registry, Service, Worker
+from serein.kernel.trail import Trail
+from serein.kernel.workers import Workers
+from serein.services import iam, sts
+from serein.store.errors import StoreError
+from serein.store.interface import Store
+from serein.store.memory import MemoryStore
+from serein.store.sqlite import SqliteStore
+from serein.wire.http import HttpRequest, HttpResponse
+from serein.wire.models import Wire
+
+
+class StartFailure(Exception):
+    """Serein cannot start; the message says why and how to mend it."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What `serein up` was told. `data` None keeps everything in memory."""
+
+    host: str = "127.0.0.1"
+    port: int = 4566
+    data: Path | None = None
+    auth_open: bool = True
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    tls_port: int | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    grace_s: float = 5.0
+
+
+class House:
+    """One running Serein.
+
+    `open` makes store and services ready (what tests use); `start` also listens. `stop` undoes whichever was done.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.randomness = randomness or SystemRandomness()
+        self.trail = Trail()
+        self.doorbell = Doorbell(self.clock)
+        self.store = self._make_store()
+        self.identities: Identities = iam.StoredIdentities(self.clock)
+        self.registry = Registry(self._services())
+        self.wire = Wire(self.registry.services)
+        self.dispatch = Dispatch(
+            registry=self.registry,
+            store=self.store,
+            wire=self.wire,
+            authoriser=Authoriser(self.identities),
+            clock=self.clock,
+            randomness=self.randomness,
+            doorbell=self.doorbell,
+            trail=self.trail,
+        )
+        self.courier = Courier(self.dispatch)
+        self.workers = Workers(self.clock)
+        self.front = self._make_front()
+        self.server: Server | None = None
+        self.endpoint = ""
+        self._is_ready = False
+
+    def _services(self) -> list[Service]:
+        """Every service, named once."""
+        return [
+            iam.SERVICE,
+            sts.service(self.identities),
+        ]
+
+    def _make_store(self) -> Store:
+        if self.config.data is None:
+            return MemoryStore()
+        return SqliteStore(self.config.data, self.clock)
+
+    def _make_front(self) -> Front:
+        config = self.config
+        credentials = Credentials(
+            self.identities,
+            self.store,
+            self.clock,
+            is_open=config.auth_open,
+            account=config.account,
+        )
+        self.api = AwsApi(
+            dispatch=self.dispatch,
+            wire=self.wire,
+            credentials=credentials,
+            account=config.account,
+            region=config.region,
+        )
+        self.dispatch.authenticator = self.api.authenticate
+        pages = HousePages(
+            trail=self.trail,
+            services=self.registry.services,
+            isolation=self.isolation,
+            ready=lambda: self._is_ready,
+            reset=None,
+        )
+        sites = [site for service in self.registry.services.values() for site in service.sites]
+        return Front(
+            hosts=Hosts(sites),
+            pages=pages,
+            api=self.api,
+            dispatch=self.dispatch,
+            account=config.account,
+            region=config.region,
+        )
+
+    def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """The answer to a request, as a listener would have it."""
+        return self.front.handle(request)
+
+    async def open(self) -> None:
+        """Make the store ready and start courier and workers. Raises StartFailure."""
+        try:
+            await self.store.open()
+        except (StoreError, OSError) as error:
+            raise StartFailure(str(error)) from error
+        self.workers.start("courier", self.courier.run)
+        for service in self.registry.services.values():
+            for worker in service.workers:
+                self.workers.start(worker.name, self._bind(service, worker))
+        self._is_ready = True
+
+    def _bind(self, service: Service, worker: Worker) -> Callable[[], Awaitable[None]]:
+        principal = service_principal(f"{service.prefix}.amazonaws.com", self.config.account)
+        return lambda: worker.run(self.context(principal))
+
+    def context(self, principal: Principal | None = None) -> Context:
+        """A context for what is started by no request: workers, tests."""
+        scope = Scope(
+            account=self.config.account,
+            region=self.config.region,
+            request_id=new_uuid(self.randomness),
+        )
+        return Context(self.dispatch, principal or root_of(self.config.account), scope)
+
+    async def start(self) -> None:
+        """Open and listen. Raises StartFailure with words for the user."""
+        await self.open()
+        config = self.config
+        self.server = server = Server(self.front.handle, clock=self.clock)
+        try:
+            port = await server.listen(config.host, config.port)
+            if config.tls_port is not None:
+                await server.listen(config.host, config.tls_port, tls=self._tls(), tls_only=True)
+        except OSError as error:
+            await self.stop()
+            raise StartFailure(
+                f"Cannot listen on {config.host}:{config.port}: {error.strerror or error}. "
+                "Is another Serein running? Choose a free port with --port."
+            ) from error
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        self.endpoint = f"http://{host}:{port}"
+
+    def _tls(self) -> ssl.SSLContext:
+        config = self.config
+        try:
+            if config.tls_cert is not None and config.tls_key is not None:
+                return server_context(config.tls_cert, config.tls_key)
+            folder = config.data or Path(tempfile.mkdtemp(prefix="serein-"))
+            return server_context(
+                *kept_self_signed(folder / "tls", self.clock.now(), host_names([config.region]))
+            )
+        except (OSError, ssl.SSLError) as error:
+            raise StartFailure(f"The TLS certificate cannot be used: {error}") from error
+
+    async def stop(self) -> None:
+        """Let requests under way finish, then stop workers, functions and the store."""
+        self._is_ready = False
+        if self.server is not None:
+            await self.server.stop(self.config.grace_s)
+        await self.workers.stop()
+        await self.store.close()
+
+    def isolation(self) -> dict[str, object]:
+        """How functions are isolated here: level and reasons."""
+        return {"level": "none", "reasons": []}
+
+    def warnings(self) -> list[str]:
+        """What the user should know at the start."""
+        return []
+
+    def waits_for_the_world(self) -> bool:
+        """Whether something outside the clock is under way (functions, threads): tests then wait for real."""
+        return False
+
+    def idle(self) -> bool:
+        """Whether nothing is owed or under way but what waits for the clock."""
+        return self.courier.idle()

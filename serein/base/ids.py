@@ -1,0 +1,74 @@
+"""Randomness and identifiers as something handed in, so that a seed reproduces a history."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from typing import Protocol
+
+BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+LOWER_ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class Randomness(Protocol):
+    """A source of random bytes."""
+
+    def token(self, size: int) -> bytes:
+        """`size` random bytes."""
+        ...
+
+
+class SystemRandomness:
+    """The operating system's generator, read in blocks (a system call per request would cost more than the id)."""
+
+    def __init__(self) -> None:
+        self._block = b""
+        self._at = 0
+
+    def token(self, size: int) -> bytes:
+        if size > 4096:
+            return os.urandom(size)
+        end = self._at + size
+        if end > len(self._block):
+            self._block, self._at, end = os.urandom(8192), 0, size
+        taken = self._block[self._at : end]
+        self._at = end
+        return taken
+
+
+class SeededRandomness:
+    """Reproducible bytes for tests and simulation; never for secrets."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)
+
+    def token(self, size: int) -> bytes:
+        return self._random.randbytes(size)
+
+
+def new_uuid(randomness: Randomness) -> str:
+    """A random (version 4) UUID in its 36-character form."""
+    raw = bytearray(randomness.token(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_text(randomness: Randomness, alphabet: str, length: int) -> str:
+    """`length` characters drawn from `alphabet` (at most 256 letters), without modulo bias for powers of two."""
+    size = len(alphabet)
+    bound = 256 - 256 % size
+    out: list[str] = []
+    while len(out) < length:
+        out.extend(alphabet[byte % size] for byte in randomness.token(length) if byte < bound)
+    return "".join(out[:length])
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID in its canonical form."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

@@ -1,0 +1,142 @@
+"""Packaging: a template's local code becomes archives in a bucket, named by what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from botocore.exceptions import ClientError
+
+from serein.cli.client import Cloud
+from serein.engines.templates import TemplateError, parse_template
+
+ARCHIVE_BYTES_MAX = 250 * 1024 * 1024
+SKIPPED = frozenset({"__pycache__", ".git", ".venv", ".aws-sam", ".mypy_cache", ".pytest_cache"})
+EPOCH = (1980, 1, 1, 0, 0, 0)
+Place = Callable[[str, str], Any]
+
+
+def _uri(bucket: str, key: str) -> Any:
+    return f"s3://{bucket}/{key}"
+
+
+def _function_code(bucket: str, key: str) -> Any:
+    return {"S3Bucket": bucket, "S3Key": key}
+
+
+LOCAL_CODE: Mapping[str, tuple[tuple[str, Place], ...]] = {
+    "AWS::Serverless::Function": (("CodeUri", _uri),),
+    "AWS::Serverless::LayerVersion": (("ContentUri", _uri),),
+    "AWS::Serverless::HttpApi": (("DefinitionUri", _uri),),
+    "AWS::Serverless::Api": (("DefinitionUri", _uri),),
+    "AWS::Lambda::Function": (("Code", _function_code),),
+    "AWS::Lambda::LayerVersion": (("Content", _function_code),),
+}
+
+
+class PackagingError(Exception):
+    """The template or the code it names cannot be packaged; the message says what and where."""
+
+
+def package_template(path: Path, cloud: Cloud) -> str:
+    """The template at `path` as JSON text, with local code uploaded and its places filled in."""
+    try:
+        template: Any = parse_template(path.read_text("utf-8"))
+    except TemplateError as error:
+        raise PackagingError(f"{path}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackagingError(f"{path} cannot be read: {error}") from error
+    bucket = _Bucket(cloud)
+    shared = template.get("Globals", {}).get("Function", {}).get("CodeUri")
+    for logical_id, resource in template.get("Resources", {}).items():
+        if isinstance(resource, dict):
+            _package_resource(logical_id, resource, shared, path.parent, bucket)
+    return orjson.dumps(template).decode()
+
+
+def _package_resource(
+    logical_id: str, resource: dict[str, Any], shared: Any, folder: Path, bucket: _Bucket
+) -> None:
+    properties = resource.setdefault("Properties", {})
+    kind = resource.get("Type", "")
+    for member, place in LOCAL_CODE.get(kind, ()):
+        local = properties.get(member)
+        if kind == "AWS::Serverless::Function" and local is None:
+            if "InlineCode" in properties or "ImageUri" in properties:
+                continue
+            local = shared or "."
+        if isinstance(local, str) and not local.startswith(("s3://", "http://", "https://")):
+            properties[member] = place(*bucket.upload(folder / local, f"{logical_id}.{member}"))
+
+
+class _Bucket:
+    """The artifacts bucket, made when it is first needed; an archive that is there is not sent again."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._s3: Any = None
+        self._name = ""
+        self._sent: dict[Path, str] = {}
+
+    def upload(self, source: Path, where: str) -> tuple[str, str]:
+        """Archive `source` (a file is sent as it is) and give bucket and key."""
+        source = source.resolve()
+        if not source.exists():
+            raise PackagingError(f"{where}: {source} does not exist.")
+        if self._s3 is None:
+            self._open()
+        key = self._sent.get(source)
+        if key is None:
+            data = source.read_bytes() if source.is_file() else archive(source, where)
+            key = f"{hashlib.sha256(data).hexdigest()[:40]}{source.suffix if source.is_file() else '.zip'}"
+            self._send(key, data)
+            self._sent[source] = key
+        return self._name, key
+
+    def _open(self) -> None:
+        self._s3 = self._cloud.client("s3")
+        account = self._cloud.client("sts").get_caller_identity()["Account"]
+        self._name = f"serein-artifacts-{account}-{self._cloud.region}"
+        try:
+            self._s3.head_bucket(Bucket=self._name)
+        except ClientError:
+            place: dict[str, Any] = {}
+            if self._cloud.region != "us-east-1":
+                place = {"CreateBucketConfiguration": {"LocationConstraint": self._cloud.region}}
+            self._s3.create_bucket(Bucket=self._name, **place)
+
+    def _send(self, key: str, data: bytes) -> None:
+        try:
+            self._s3.head_object(Bucket=self._name, Key=key)
+        except ClientError:
+            self._s3.put_object(Bucket=self._name, Key=key, Body=data)
+
+
+def archive(folder: Path, where: str) -> bytes:
+    """A zip of `folder`, the same bytes for the same content (sorted names, fixed times)."""
+    out = io.BytesIO()
+    size = 0
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(_files_in(folder)):
+            size += path.stat().st_size
+            if size > ARCHIVE_BYTES_MAX:
+                raise PackagingError(f"{where}: {folder} holds more than 250 MB.")
+            info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            info.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(info, path.read_bytes())
+    return out.getvalue()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for base, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in SKIPPED]
+        found.extend(Path(base) / name for name in files)
+    return found

@@ -1,0 +1,144 @@
+"""`serein up`: the server, in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+
+import click
+import uvloop
+
+from serein.assembly import Config, House, StartFailure
+
+WILDCARDS = ("0.0.0.0", "::", "")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.command("up")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=4566, show_default=True, help="Port to listen on (0: any free one)."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".serein"),
+    show_default=True,
+    help="The data directory. What was acknowledged is on disk there.",
+)
+@click.option(
+    "--ephemeral", is_flag=True, help="Keep everything in memory; nothing is left behind."
+)
+@click.option(
+    "--auth",
+    type=click.Choice(["open", "strict"]),
+    help="open: unknown access keys act as root of the default account (only on loopback, the default there). "
+    "strict: only keys that IAM knows.",
+)
+@click.option("--account", default="000000000000", show_default=True, help="The default account.")
+@click.option("--region", default="us-east-1", show_default=True, help="The default region.")
+@click.option("--tls-port", type=int, help="Also listen with TLS on this port.")
+@click.option(
+    "--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate chain, PEM."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key, PEM.")
+@click.option("--example", type=click.Path(path_type=Path, exists=True), hidden=True)
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def command(
+    host: str,
+    port: int,
+    data: Path,
+    ephemeral: bool,
+    auth: str | None,
+    account: str,
+    region: str,
+    tls_port: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    example: Path | None,
+    verbose: bool,
+) -> None:
+    """Start Serein and stay in the foreground; Ctrl-C stops it cleanly.
+
+    Everything answers on one endpoint, http://127.0.0.1:4566 by default. Run again with the same --data,
+    everything is still there.
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    auth = auth or ("open" if host in LOOPBACK else "strict")
+    if auth == "open" and host not in LOOPBACK:
+        raise click.UsageError(
+            f"--auth open is for loopback only; to listen on {host} use --auth strict."
+        )
+    if len(account) != 12 or not account.isdigit():
+        raise click.UsageError(f"--account wants 12 digits, not {account!r}.")
+    config = Config(
+        host=host,
+        port=port,
+        data=None if ephemeral else data,
+        auth_open=auth == "open",
+        account=account,
+        region=region,
+        tls_port=tls_port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+    try:
+        uvloop.run(_serve(config, example))
+    except StartFailure as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _serve(config: Config, example: Path | None) -> None:
+    started = time.perf_counter()
+    house = House(config)
+    await house.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    took_s = time.perf_counter() - started
+    where = "in memory" if config.data is None else f"data in {config.data}"
+    click.echo(f"Serein answers at {house.endpoint} ({where}, started in {took_s:.2f} s)")
+    for warning in house.warnings():
+        click.echo(f"  {warning}", err=True)
+    deploying = asyncio.create_task(_deploy_example(house, example)) if example else None
+    try:
+        await stop.wait()
+        click.echo("Stopping …")
+    finally:
+        if deploying is not None:
+            deploying.cancel()
+        await house.stop()
+
+
+async def _deploy_example(house: House, example: Path) -> None:
+    """Deploy the example as any user would, by the command line, then say what to try."""
+    deploy = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "serein.cli.main",
+        "deploy",
+        str(example),
+        "--endpoint",
+        house.endpoint,
+    )
+    try:
+        code = await deploy.wait()
+    except asyncio.CancelledError:
+        deploy.terminate()
+        await deploy.wait()
+        raise
+    if code:
+        click.echo("The example was not deployed; Serein runs all the same.", err=True)
+        return
+    guide = example / "try-it.txt"
+    if guide.is_file():
+        click.echo(guide.read_text().replace("{endpoint}", house.endpoint))

@@ -1,0 +1,94 @@
+"""Who sends a request: its signature read, checked, and turned into a Principal."""
+
+from __future__ import annotations
+
+import msgspec
+
+from serein.base.clock import Clock
+from serein.kernel.calls import ANONYMOUS, Principal, root_of
+from serein.kernel.identities import Credential, Identities, InvalidToken
+from serein.store.interface import Store
+from serein.wire.http import HttpRequest
+from serein.wire.sigv4.chunks import ChunkDecoder, decoder_for
+from serein.wire.sigv4.credentials import Presented, read_credentials
+from serein.wire.sigv4.memo import SignatureMemo
+from serein.wire.sigv4.problems import SignatureProblem
+from serein.wire.sigv4.verify import chunk_seed, verify
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls, the region of the credential scope ("" when it names none), and the verified credential."""
+
+    principal: Principal
+    region: str = ""
+    presented: Presented | None = None
+    credential: Credential | None = None
+
+
+NOBODY = Caller(ANONYMOUS)
+
+
+class Credentials:
+    """Checks signatures against what IAM knows.
+
+    In open mode a key that IAM does not know acts as root of the default account, or, when it is twelve digits, of that
+    account; its signature cannot be checked, for nobody knows its secret. Keys that IAM knows are always checked.
+    """
+
+    def __init__(
+        self, identities: Identities, store: Store, clock: Clock, *, is_open: bool, account: str
+    ) -> None:
+        self._identities = identities
+        self._store = store
+        self._clock = clock
+        self._is_open = is_open
+        self._account = account
+        self._memo = SignatureMemo()
+
+    def read(self, request: HttpRequest) -> Presented | None:
+        """The credentials that a request presents, unverified; None when it has none."""
+        return read_credentials(request, self._memo)
+
+    def check(self, request: HttpRequest, presented: Presented | None) -> Caller:
+        """Who presents these. Raises SignatureProblem. A body that is bytes is covered by the check."""
+        if presented is None:
+            return NOBODY
+        try:
+            found = self._identities.credential_or_none(
+                self._store.snapshot(), presented.access_key, presented.session_token
+            )
+        except InvalidToken as error:
+            raise SignatureProblem("token_invalid", {"access_key": presented.access_key}) from error
+        region = presented.region.partition(",")[0]
+        if found is None:
+            return Caller(self._stranger(presented), region, presented)
+        if not found.active:
+            raise SignatureProblem("inactive_access_key", {"access_key": presented.access_key})
+        now = self._clock.now()
+        if found.expires_at is not None and now >= found.expires_at:
+            raise SignatureProblem("token_expired", {"access_key": presented.access_key})
+        verify(presented, request, found.secret, now, self._memo)
+        self._identities.note_use(presented.access_key, presented.service, region, now)
+        return Caller(found.principal, region, presented, found)
+
+    def decoder(self, request: HttpRequest, caller: Caller) -> ChunkDecoder | None:
+        """What takes an aws-chunked body apart; None when the body is plain."""
+        presented = caller.presented
+        declared = presented.payload_sha256 if presented is not None else ""
+        if not declared:
+            declared = request.headers.get("x-amz-content-sha256", "")
+        if not declared.startswith("STREAMING-") and "aws-chunked" not in request.headers.get(
+            "content-encoding", ""
+        ):
+            return None
+        seed = None
+        if presented is not None and caller.credential is not None:
+            seed = chunk_seed(presented, caller.credential.secret, self._memo)
+        return decoder_for(request.headers, declared, seed)
+
+    def _stranger(self, presented: Presented) -> Principal:
+        key = presented.access_key
+        if not self._is_open:
+            raise SignatureProblem("unknown_access_key", {"access_key": key})
+        account = key if len(key) == 12 and key.isdigit() else self._account
+        return root_of(account, key)

@@ -1,0 +1,72 @@
+"""Serein's own pages: health, readiness, metrics, the latest calls, and (in development mode) reset.
+
+`/_localstack/health` and `/_localstack/state/reset` answer too: wrappers and test suites ask for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from importlib.metadata import version
+
+import orjson
+
+from serein.kernel.trail import Trail
+from serein.wire.http import HttpRequest, HttpResponse
+
+
+def json_response(value: object, status: int = 200) -> HttpResponse:
+    """An answer with a JSON body."""
+    return HttpResponse(status, [("content-type", "application/json")], orjson.dumps(value))
+
+
+class HousePages:
+    """Answers below `/_serein/` (and the two borrowed paths)."""
+
+    def __init__(
+        self,
+        *,
+        trail: Trail,
+        services: Iterable[str],
+        isolation: Callable[[], dict[str, object]],
+        ready: Callable[[], bool],
+        reset: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self._trail = trail
+        self._services = sorted(services)
+        self._isolation = isolation
+        self._ready = ready
+        self._reset = reset
+
+    def answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse] | None:
+        """The page for a request's path, or None when there is none."""
+        path = request.path
+        if path in ("/_serein/health", "/_localstack/health"):
+            return self._health()
+        if path == "/_serein/ready":
+            ready = self._ready()
+            return json_response({"ready": ready}, 200 if ready else 503)
+        if path == "/_serein/metrics":
+            lines = "\n".join(self._trail.prometheus()) + "\n"
+            kind = "text/plain; version=0.0.4; charset=utf-8"
+            return HttpResponse(200, [("content-type", kind)], lines.encode())
+        if path in ("/_serein/reset", "/_localstack/state/reset") and request.method == "POST":
+            return self._do_reset()
+        return None
+
+    def _health(self) -> HttpResponse:
+        return json_response(
+            {
+                "status": "running",
+                "version": version("serein"),
+                "edition": "serein",
+                "services": dict.fromkeys(self._services, "available"),
+                "isolation": self._isolation(),
+            }
+        )
+
+    async def _do_reset(self) -> HttpResponse:
+        if self._reset is None:
+            message = "Reset is for ephemeral servers: start Serein with --ephemeral to allow it."
+            return json_response({"message": message}, 403)
+        await self._reset()
+        return json_response({"status": "reset"})

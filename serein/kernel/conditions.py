@@ -1,0 +1,180 @@
+"""The global condition keys of a call, answered only when a policy asks for them.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from serein.kernel.calls import Principal, Scope
+from serein.kernel.identities import PrincipalPolicies
+from serein.kernel.operations import Conditions, Read
+
+Values = Sequence[str] | None
+_TAG_MEMBERS = ("Tags", "tags", "TagList")
+
+
+class Circumstances:
+    """One call's condition keys. Calling it with a lower-case key gives the values, or None when the call has no such key."""
+
+    __slots__ = ("_arn", "_more", "_owner", "_params", "_policies", "_principal", "_read", "_scope")
+
+    def __init__(
+        self,
+        read: Read,
+        principal: Principal,
+        scope: Scope,
+        params: Mapping[str, Any],
+        arn: str,
+        owner: str,
+        policies: PrincipalPolicies,
+        more: Sequence[Conditions],
+    ) -> None:
+        self._read = read
+        self._principal = principal
+        self._scope = scope
+        self._params = params
+        self._arn = arn
+        self._owner = owner
+        self._policies = policies
+        self._more = more
+
+    def __call__(self, key: str) -> Values:
+        for conditions in self._more:
+            found = conditions.get(key)
+            if found is not None:
+                return found
+        answer = _GLOBAL.get(key)
+        if answer is not None:
+            return answer(self)
+        name, slash, tag = key.partition("/")
+        return self._tag(name, tag) if slash else None
+
+    def _tag(self, name: str, wanted: str) -> Values:
+        if name == "aws:principaltag":
+            tags: Mapping[str, str] = self._policies.tags
+        elif name == "aws:requesttag":
+            tags = request_tags(self._params) or {}
+        elif name == "aws:resourcetag":
+            tags = self._read.tags_of(self._arn)
+        else:
+            return None
+        # Tag keys in condition keys are not case-sensitive:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+        return next(((value,) for key, value in tags.items() if key.lower() == wanted), None)
+
+    def source_ip(self) -> Values:
+        # A service that calls on its own has no address that a policy could mean.
+        ip = self._scope.source_ip
+        return (ip,) if ip and self._principal.kind != "service" else None
+
+    def secure_transport(self) -> Values:
+        return ("true" if self._scope.secure else "false",)
+
+    def current_time(self) -> Values:
+        at = datetime.fromtimestamp(self._read.now, UTC)
+        return (at.strftime("%Y-%m-%dT%H:%M:%SZ"),)
+
+    def epoch_time(self) -> Values:
+        return (str(int(self._read.now)),)
+
+    def user_agent(self) -> Values:
+        return (self._scope.user_agent,) if self._scope.user_agent else None
+
+    def region(self) -> Values:
+        return (self._scope.region,)
+
+    def source_arn(self) -> Values:
+        return (self._scope.source_arn,) if self._scope.source_arn else None
+
+    def source_account(self) -> Values:
+        return (self._scope.source_account,) if self._scope.source_account else None
+
+    def resource_account(self) -> Values:
+        return (self._owner,) if self._owner else None
+
+    def tag_keys(self) -> Values:
+        tags = request_tags(self._params)
+        if tags is not None:
+            return tuple(tags)
+        keys = self._params.get("TagKeys") or self._params.get("tagKeys")
+        return tuple(keys) if keys else None
+
+    def called_via(self) -> Values:
+        return self._scope.called_via or None
+
+    def called_via_first(self) -> Values:
+        return self._scope.called_via[:1] or None
+
+    def called_via_last(self) -> Values:
+        return self._scope.called_via[-1:] or None
+
+    def via_aws_service(self) -> Values:
+        return ("true" if self._scope.called_via else "false",)
+
+    def mfa_present(self) -> Values:
+        session = self._principal.session
+        return None if session is None else ("true" if session.mfa_at is not None else "false",)
+
+    def mfa_age(self) -> Values:
+        session = self._principal.session
+        if session is None or session.mfa_at is None:
+            return None
+        return (str(int(self._read.now - session.mfa_at)),)
+
+    def token_issue_time(self) -> Values:
+        session = self._principal.session
+        if session is None:
+            return None
+        at = datetime.fromtimestamp(session.issued_at, UTC)
+        return (at.strftime("%Y-%m-%dT%H:%M:%SZ"),)
+
+    def source_identity(self) -> Values:
+        session = self._principal.session
+        return (session.source_identity,) if session and session.source_identity else None
+
+    def federated_provider(self) -> Values:
+        session = self._principal.session
+        return (session.federated_provider,) if session and session.federated_provider else None
+
+
+_GLOBAL: Mapping[str, Callable[[Circumstances], Values]] = {
+    "aws:sourceip": Circumstances.source_ip,
+    "aws:securetransport": Circumstances.secure_transport,
+    "aws:currenttime": Circumstances.current_time,
+    "aws:epochtime": Circumstances.epoch_time,
+    "aws:useragent": Circumstances.user_agent,
+    "aws:requestedregion": Circumstances.region,
+    "aws:sourcearn": Circumstances.source_arn,
+    "aws:sourceaccount": Circumstances.source_account,
+    "aws:resourceaccount": Circumstances.resource_account,
+    "aws:tagkeys": Circumstances.tag_keys,
+    "aws:calledvia": Circumstances.called_via,
+    "aws:calledviafirst": Circumstances.called_via_first,
+    "aws:calledvialast": Circumstances.called_via_last,
+    "aws:viaawsservice": Circumstances.via_aws_service,
+    "aws:multifactorauthpresent": Circumstances.mfa_present,
+    "aws:multifactorauthage": Circumstances.mfa_age,
+    "aws:tokenissuetime": Circumstances.token_issue_time,
+    "aws:sourceidentity": Circumstances.source_identity,
+    "aws:federatedprovider": Circumstances.federated_provider,
+}
+
+
+def request_tags(params: Mapping[str, Any]) -> dict[str, str] | None:
+    """The tags that a request would set, in whatever of AWS's forms; None when it carries none."""
+    for member in _TAG_MEMBERS:
+        given = params.get(member)
+        if isinstance(given, dict):
+            return {str(key): str(value) for key, value in given.items()}
+        if isinstance(given, list) and all(isinstance(tag, dict) for tag in given):
+            return {
+                str(tag.get("Key", tag.get("key", tag.get("TagKey", "")))): str(
+                    tag.get("Value", tag.get("value", tag.get("TagValue", "")))
+                )
+                for tag in given
+            }
+    return None

@@ -1,0 +1,1 @@
+"""The data plane: what answers under execute-api host names."""

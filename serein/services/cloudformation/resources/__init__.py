@@ -1,0 +1,1 @@
+"""Resource types: each maps properties to API calls of the service that owns the resource, and nothing else."""

@@ -1,0 +1,28 @@
+"""Amazon DynamoDB."""
+
+from __future__ import annotations
+
+from serein.kernel.services import Service, Worker
+from serein.services.dynamodb.access import policy_of
+from serein.services.dynamodb.operations import (
+    batches,
+    items,
+    queries,
+    settings,
+    table_updates,
+    tables,
+    transactions,
+)
+from serein.services.dynamodb.workers import upkeep
+
+SERVICE = Service(
+    name="dynamodb",
+    operations=(tables, table_updates, settings, items, queries, batches, transactions),
+    policy_of=policy_of,
+    workers=(
+        Worker(name="dynamodb.purge", run=upkeep.purge),
+        Worker(name="dynamodb.backfill", run=upkeep.backfill),
+        Worker(name="dynamodb.expire", run=upkeep.expire),
+        Worker(name="dynamodb.trim", run=upkeep.trim),
+    ),
+)

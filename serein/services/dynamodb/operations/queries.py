@@ -1,0 +1,215 @@
+"""Query and Scan: pages of rows of a table or index."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from serein.engines.expressions.errors import ValidationException
+from serein.engines.expressions.key_conditions import bind_key_range
+from serein.engines.expressions.values import Item, key_text
+from serein.kernel.operations import Read, operation
+from serein.services.dynamodb.access import find_index, find_table, table_or_index_of
+from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
+from serein.services.dynamodb.rules.capacity import add_capacity, read_units
+from serein.services.dynamodb.rules.ranges import (
+    Range,
+    last_key,
+    query_range,
+    row_key_parts,
+    start_key_parts,
+)
+from serein.services.dynamodb.rules.rows import decode_row, row_size, spliced
+from serein.services.dynamodb.rules.selection import (
+    Selection,
+    check_filter_attributes,
+    check_index_serves,
+    parse_query,
+    parse_scan,
+)
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+PAGE_BYTES_MAX = 1024 * 1024
+SKIPPED_MAX = 50_000
+
+
+@operation("Query", on=table_or_index_of)
+def query(read: Read, request: Request) -> Answer:
+    """The rows of one hash key, in the order of their sort keys."""
+    selection = parse_query(request)
+    table = find_table(read, request["TableName"])
+    index = find_index(table, request["IndexName"]) if "IndexName" in request else None
+    keyed: TableRecord | Index = table if index is None else index
+    sort = None if keyed.sort is None else (keyed.sort.name, keyed.sort.type)
+    bound = bind_key_range(selection.terms, (keyed.hash.name, keyed.hash.type), sort)
+    check_filter_attributes(
+        selection,
+        (keyed.hash.name,) if keyed.sort is None else (keyed.hash.name, keyed.sort.name),
+    )
+    rows = query_range((keyed.id, key_text(bound.hash_value)), bound.sort)
+    forward = request.get("ScanIndexForward", True)
+    if request.get("ExclusiveStartKey"):
+        start = start_key_parts(table, index, request["ExclusiveStartKey"])
+        if start[0] != rows.prefix[1] or not rows.holds(start[1:]):
+            raise ValidationException(
+                "The provided starting key is outside query boundaries based on provided conditions"
+            )
+        rows = rows.after(start[1:], forward=forward)
+    page = _Page(read, table, index, selection, request)
+    page.fill(_rows(read, rows, index, forward))
+    return page.answer()
+
+
+@operation("Scan", on=table_or_index_of)
+def scan(read: Read, request: Request) -> Answer:
+    """All rows, or those of one segment."""
+    selection = parse_scan(request)
+    segment = _segment(request)
+    table = find_table(read, request["TableName"])
+    index = find_index(table, request["IndexName"]) if "IndexName" in request else None
+    rows = Range((table.id if index is None else index.id,))
+    if request.get("ExclusiveStartKey"):
+        start = start_key_parts(table, index, request["ExclusiveStartKey"])
+        rows = rows.after(start, forward=True)
+    page = _Page(read, table, index, selection, request)
+    page.fill(_rows(read, rows, index, True), segment)
+    return page.answer()
+
+
+def _rows(read: Read, rows: Range, index: Index | None, forward: bool) -> Iterator[bytes]:
+    return read.snapshot.scan_values(
+        ITEMS if index is None else INDEX_ROWS,
+        rows.prefix,
+        start=rows.start,
+        start_after=rows.start_after,
+        stop=rows.stop,
+        stop_after=rows.stop_after,
+        reverse=not forward,
+    )
+
+
+def _segment(request: Request) -> tuple[int, int] | None:
+    segment, total = request.get("Segment"), request.get("TotalSegments")
+    if segment is None and total is None:
+        return None
+    if total is None:
+        raise ValidationException(
+            "The TotalSegments parameter is required but was not present in the request when "
+            "Segment parameter is present"
+        )
+    if segment is None:
+        raise ValidationException(
+            "The Segment parameter is required but was not present in the request when parameter "
+            "TotalSegments is present"
+        )
+    if segment >= total:
+        raise ValidationException(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
+            f"Segment: {segment} is not less than TotalSegments: {total}"
+        )
+    return (segment, total) if total > 1 else None
+
+
+def _in_segment(hash_text: str, segment: tuple[int, int]) -> bool:
+    """Whether a hash key belongs to a segment: by a hash of it, so that an item collection stays together."""
+    number = zlib.crc32(hash_text.encode("utf-8", "surrogatepass"))
+    return number * segment[1] >> 32 == segment[0]
+
+
+class _Page(msgspec.Struct):
+    """Gathers one page: at most Limit rows looked at, at most 1 MB of them."""
+
+    read: Read
+    table: TableRecord
+    index: Index | None
+    selection: Selection
+    request: Request
+    items: list[Any] = []
+    count: int = 0
+    scanned: int = 0
+    bytes_read: int = 0
+    last: bytes | None = None
+    """The row that the page ends with, if it ends before the range does."""
+
+    def fill(self, rows: Iterator[bytes], segment: tuple[int, int] | None = None) -> None:
+        """Take rows until the page is full or the range is at its end."""
+        selection = self.selection
+        consistent = self.request.get("ConsistentRead", False)
+        complete = self.index is not None and check_index_serves(
+            self.index, self.table, selection, consistent=consistent
+        )
+        limit = self.request.get("Limit", 0)
+        plain = selection.filter is None and selection.projection is None and not complete
+        counting = selection.select == "COUNT"
+        items = self.items
+        skipped = 0
+        previous: bytes | None = None
+        for row in rows:
+            if segment is not None and not self._belongs(row, segment):
+                skipped += 1
+                if skipped == SKIPPED_MAX:
+                    # A page may be empty, but one request must not walk through a whole large table.
+                    self.last = row
+                    return
+                continue
+            size = row_size(row)
+            if self.bytes_read + size > PAGE_BYTES_MAX and previous is not None:
+                self.last = previous
+                return
+            self.bytes_read += size
+            self.scanned += 1
+            previous = row
+            if plain:
+                self.count += 1
+                if not counting:
+                    items.append(spliced(row))
+            else:
+                self._take(row, complete, counting)
+            if self.scanned == limit:
+                self.last = row
+                return
+
+    def _take(self, row: bytes, complete: bool, counting: bool) -> None:
+        item = decode_row(row)
+        selection = self.selection
+        if complete:
+            item = self._completed(item)
+        if selection.filter is not None and not selection.filter.test(item, selection.values):
+            return
+        self.count += 1
+        if counting:
+            return
+        if selection.projection is not None:
+            item = selection.projection.project(item)
+        self.items.append(item)
+
+    def _completed(self, item: Item) -> Item:
+        """The whole item, for a local index that does not project all that is asked for."""
+        hash_text, sort_text = row_key_parts(self.table, None, item)
+        row = self.read.get(ITEMS, self.table.id, hash_text, sort_text)
+        if row is None:
+            return item
+        self.bytes_read += row_size(row)
+        return decode_row(row)
+
+    def _belongs(self, row: bytes, segment: tuple[int, int]) -> bool:
+        keyed: TableRecord | Index = self.table if self.index is None else self.index
+        return _in_segment(key_text(decode_row(row)[keyed.hash.name]), segment)
+
+    def answer(self) -> Answer:
+        """The answer of Query and Scan."""
+        found: Answer = {"Count": self.count, "ScannedCount": self.scanned}
+        if self.selection.select != "COUNT":
+            found["Items"] = self.items
+        if self.last is not None:
+            found["LastEvaluatedKey"] = last_key(self.table, self.index, decode_row(self.last))
+        if "ReturnConsumedCapacity" in self.request:
+            consistent = self.request.get("ConsistentRead", False)
+            units = read_units(self.bytes_read, consistent=consistent)
+            add_capacity(found, self.request, self.table, units, index=self.index)
+        return found

@@ -1,0 +1,176 @@
+"""Settings of tables: time to live, tags, continuous backups, resource policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from serein.engines.expressions.errors import ValidationException
+from serein.kernel.operations import Read, Tx, operation
+from serein.kernel.tags import from_list, to_list
+from serein.services.dynamodb.access import (
+    find_described_table,
+    find_table_by_arn,
+    resource_of,
+    table_of,
+    table_or_none,
+)
+from serein.services.dynamodb.model import PolicyNotFoundException, TableNotFoundException
+from serein.services.dynamodb.records import TABLES, TableRecord
+from serein.services.dynamodb.rules.tags import check_tags
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+RECOVERY_DAYS_DEFAULT = 35
+
+
+@operation("UpdateTimeToLive", on=table_of)
+def update_time_to_live(tx: Tx, request: Request) -> Answer:
+    """Have items removed after the time in one of their attributes, or no more.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+    """
+    table = find_described_table(tx, request["TableName"])
+    wanted = request["TimeToLiveSpecification"]
+    name = wanted["AttributeName"]
+    if wanted["Enabled"]:
+        if table.ttl_attribute:
+            raise ValidationException("TimeToLive is already enabled")
+        tx.put(TABLES, replace(table, ttl_attribute=name))
+    else:
+        if not table.ttl_attribute:
+            raise ValidationException("TimeToLive is already disabled")
+        if table.ttl_attribute != name:
+            raise ValidationException(
+                f"TimeToLive is active on a different AttributeName: current AttributeName is "
+                f"{table.ttl_attribute}"
+            )
+        tx.put(TABLES, replace(table, ttl_attribute=""))
+    return {"TimeToLiveSpecification": wanted}
+
+
+@operation("DescribeTimeToLive", on=table_of)
+def describe_time_to_live(read: Read, request: Request) -> Answer:
+    """Whether items expire, and by which attribute."""
+    table = find_described_table(read, request["TableName"])
+    if not table.ttl_attribute:
+        return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+    return {
+        "TimeToLiveDescription": {
+            "TimeToLiveStatus": "ENABLED",
+            "AttributeName": table.ttl_attribute,
+        }
+    }
+
+
+@operation("TagResource", on=resource_of)
+def tag_resource(tx: Tx, request: Request) -> None:
+    """Add or replace tags of a table."""
+    table = find_table_by_arn(tx, request["ResourceArn"])
+    check_tags(tx.tags_of(table.arn), request["Tags"])
+    tx.tag(table.arn, from_list(request["Tags"]))
+
+
+@operation("UntagResource", on=resource_of)
+def untag_resource(tx: Tx, request: Request) -> None:
+    """Remove tags of a table."""
+    table = find_table_by_arn(tx, request["ResourceArn"])
+    tx.untag(table.arn, request["TagKeys"])
+
+
+@operation("ListTagsOfResource", on=resource_of)
+def list_tags_of_resource(read: Read, request: Request) -> Answer:
+    """The tags of a table: at most 50, so always one page."""
+    table = find_table_by_arn(read, request["ResourceArn"])
+    return {"Tags": to_list(read.tags_of(table.arn))}
+
+
+@operation("DescribeContinuousBackups", on=table_of)
+def describe_continuous_backups(read: Read, request: Request) -> Answer:
+    """Whether point-in-time recovery was asked for (it is remembered, not done: see the README)."""
+    return _backups(read, _table_of_backups(read, request))
+
+
+@operation(
+    "UpdateContinuousBackups",
+    on=table_of,
+    ignores=("PointInTimeRecoverySpecification",),
+)
+def update_continuous_backups(tx: Tx, request: Request) -> Answer:
+    """Remember whether point-in-time recovery is wanted."""
+    table = _table_of_backups(tx, request)
+    wanted = request["PointInTimeRecoverySpecification"]
+    if wanted["PointInTimeRecoveryEnabled"]:
+        since = table.recovery_since if table.recovery_since is not None else tx.now
+        days = wanted.get("RecoveryPeriodInDays", RECOVERY_DAYS_DEFAULT)
+        table = replace(table, recovery_since=since, recovery_days=days)
+    else:
+        table = replace(table, recovery_since=None, recovery_days=RECOVERY_DAYS_DEFAULT)
+    tx.put(TABLES, table)
+    return _backups(tx, table)
+
+
+def _table_of_backups(read: Read, request: Request) -> TableRecord:
+    name = request["TableName"]
+    table = table_or_none(read, name)
+    if table is None:
+        raise TableNotFoundException(f"Table not found: {name}")
+    return table
+
+
+def _backups(read: Read, table: TableRecord) -> Answer:
+    recovery: Answer = {"PointInTimeRecoveryStatus": "DISABLED"}
+    if table.recovery_since is not None:
+        recovery = {
+            "PointInTimeRecoveryStatus": "ENABLED",
+            "RecoveryPeriodInDays": table.recovery_days,
+            "EarliestRestorableDateTime": table.recovery_since,
+            "LatestRestorableDateTime": max(table.recovery_since, read.now - 300),
+        }
+    return {
+        "ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": recovery,
+        }
+    }
+
+
+@operation("GetResourcePolicy", on=resource_of)
+def get_resource_policy(read: Read, request: Request) -> Answer:
+    """The policy attached to a table."""
+    table = find_table_by_arn(read, request["ResourceArn"])
+    if not table.resource_policy:
+        raise PolicyNotFoundException(
+            f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
+        )
+    return {"Policy": table.resource_policy, "RevisionId": table.resource_policy_revision}
+
+
+@operation("PutResourcePolicy", on=resource_of, ignores=("ConfirmRemoveSelfResourceAccess",))
+def put_resource_policy(tx: Tx, request: Request) -> Answer:
+    """Attach a policy to a table, in place of the one it has."""
+    table = find_table_by_arn(tx, request["ResourceArn"])
+    expected = request.get("ExpectedRevisionId")
+    if expected is not None and expected != (table.resource_policy_revision or "NO_POLICY"):
+        raise PolicyNotFoundException(
+            f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
+        )
+    revision = tx.new_id()
+    tx.put(
+        TABLES,
+        replace(table, resource_policy=request["Policy"], resource_policy_revision=revision),
+    )
+    return {"RevisionId": revision}
+
+
+@operation("DeleteResourcePolicy", on=resource_of)
+def delete_resource_policy(tx: Tx, request: Request) -> Answer:
+    """Detach a table's policy."""
+    table = find_table_by_arn(tx, request["ResourceArn"])
+    if not table.resource_policy:
+        return {}
+    revision = table.resource_policy_revision
+    tx.put(TABLES, replace(table, resource_policy="", resource_policy_revision=""))
+    return {"RevisionId": revision}

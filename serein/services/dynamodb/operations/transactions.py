@@ -1,0 +1,282 @@
+"""Transactions: TransactWriteItems, TransactGetItems.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+
+from serein.engines.expressions.conditions import Condition
+from serein.engines.expressions.errors import ValidationException
+from serein.engines.expressions.values import Item, normalise_item
+from serein.kernel.operations import Read, Tx, operation
+from serein.services.dynamodb.access import find_table, needs_of_transaction
+from serein.services.dynamodb.model import (
+    ConditionalCheckFailedException,
+    IdempotentParameterMismatchException,
+    TransactionCanceledException,
+)
+from serein.services.dynamodb.operations.items import check_condition, updated_item
+from serein.services.dynamodb.records import TOKENS, TableRecord, TransactionToken
+from serein.services.dynamodb.rules.capacity import (
+    collection_metrics,
+    consumed,
+    read_units,
+)
+from serein.services.dynamodb.rules.expressions import read_projection, write_condition
+from serein.services.dynamodb.rules.keys import RowKey, check_index_keys, item_key, request_key
+from serein.services.dynamodb.rules.rows import (
+    check_item_size,
+    decode_row,
+    read_row,
+    remove_item,
+    row_size,
+    spliced,
+    write_item,
+)
+from serein.services.dynamodb.rules.updates import ItemUpdate, parse_update
+from serein.services.dynamodb.rules.write_costs import write_costs
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+Reason = dict[str, Any]
+
+VERBS = ("ConditionCheck", "Put", "Delete", "Update")
+BYTES_MAX = 4 * 1024 * 1024
+TOKEN_PERIOD_S = 600
+
+
+class Action(msgspec.Struct):
+    """One entry of a transaction: parsed, then with its table and key, then with what it makes."""
+
+    verb: str
+    given: Mapping[str, Any]
+    condition: Condition | None = None
+    values: Mapping[str, Any] = {}
+    update: ItemUpdate | None = None
+    size: int = 0
+    table: TableRecord | None = None
+    key: RowKey = ("", "")
+    old: Item | None = None
+    new: Item | None = None
+
+    @property
+    def found(self) -> TableRecord:
+        """Its table, once known."""
+        assert self.table is not None
+        return self.table
+
+
+@operation("TransactWriteItems", needs=[needs_of_transaction], unauthorised=True)
+def transact_write_items(tx: Tx, request: Request) -> Answer:
+    """Up to 100 writes and checks, all or none."""
+    actions = [_parsed(entry) for entry in request["TransactItems"]]
+    if _was_done(tx, request):
+        return _figures(request, actions, again=True)
+    for action in actions:
+        action.table = find_table(tx, action.given["TableName"])
+    reasons = [_prepare(tx, action) for action in actions]
+    _refuse_doubles(actions, reasons)
+    _cancel_if_any(reasons)
+    if sum(action.size for action in actions) > BYTES_MAX:
+        raise ValidationException("Transaction request exceeds the maximum size of 4 MB")
+    for action in actions:
+        _apply(tx, action)
+    return _figures(request, actions)
+
+
+def _parsed(entry: Mapping[str, Any]) -> Action:
+    """An entry with its expressions compiled. Raises ValidationException."""
+    verbs = [verb for verb in VERBS if entry.get(verb) is not None]
+    if len(verbs) != 1:
+        raise ValidationException(
+            "TransactItems can only contain one of Check, Put, Update or Delete"
+        )
+    verb = verbs[0]
+    given = entry[verb]
+    action = Action(verb, given)
+    if verb == "Update":
+        action.update = parse_update(given)
+        action.condition, action.values = action.update.condition, action.update.values
+        return action
+    action.condition, action.values = write_condition(given)
+    if verb == "Put":
+        action.size = normalise_item(given["Item"])
+    return action
+
+
+def _was_done(tx: Tx, request: Request) -> bool:
+    """Whether the token was used for the same request in the last ten minutes; notes its use. Raises."""
+    token = request.get("ClientRequestToken")
+    if not token:
+        return False
+    packed = orjson.dumps(request["TransactItems"], option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(packed).digest()
+    period = int(tx.now // TOKEN_PERIOD_S)
+    for number in (period, period - 1):
+        used = tx.get(TOKENS, number, tx.account, tx.region, token)
+        if used is not None and used.used_at > tx.now - TOKEN_PERIOD_S:
+            if used.digest != digest:
+                raise IdempotentParameterMismatchException(
+                    "Supplied client token is already in use with different parameters"
+                )
+            return True
+    tx.put(
+        TOKENS,
+        TransactionToken(
+            period=period,
+            account=tx.account,
+            region=tx.region,
+            token=token,
+            digest=digest,
+            used_at=tx.now,
+        ),
+    )
+    return False
+
+
+def _prepare(tx: Tx, action: Action) -> Reason:
+    """Find the item, judge the condition, make the new item; the reason to cancel, or None's."""
+    table = action.found
+    try:
+        if action.verb == "Put":
+            item: Item = action.given["Item"]
+            check_item_size(action.size)
+            action.key = item_key(table, item)
+            check_index_keys(table, item)
+            action.new = item
+        else:
+            action.key = request_key(table, action.given["Key"])
+        row = read_row(tx, table, action.key)
+        action.old = decode_row(row) if row is not None else None
+        if action.condition is not None:
+            check_condition(action.condition, action.values, action.old, action.given)
+        if action.update is not None:
+            action.new, action.size = updated_item(
+                table, action.update, action.given["Key"], action.old
+            )
+    except ConditionalCheckFailedException as error:
+        return {"Code": "ConditionalCheckFailed", "Message": error.message, **error.fields}
+    except ValidationException as error:
+        return {"Code": "ValidationError", "Message": error.message}
+    return {"Code": "None"}
+
+
+def _refuse_doubles(actions: Sequence[Action], reasons: Sequence[Reason]) -> None:
+    seen: set[tuple[str, RowKey]] = set()
+    for action, reason in zip(actions, reasons, strict=True):
+        if reason["Code"] == "ValidationError":
+            continue
+        place = action.found.id, action.key
+        if place in seen:
+            raise ValidationException(
+                "Transaction request cannot include multiple operations on one item"
+            )
+        seen.add(place)
+
+
+def _cancel_if_any(reasons: Sequence[Reason]) -> None:
+    codes = [reason["Code"] for reason in reasons]
+    if any(code != "None" for code in codes):
+        raise TransactionCanceledException(
+            "Transaction cancelled, please refer cancellation reasons for specific reasons "
+            f"[{', '.join(codes)}]",
+            fields={"CancellationReasons": list(reasons)},
+        )
+
+
+def _apply(tx: Tx, action: Action) -> None:
+    table = action.found
+    if action.verb in ("Put", "Update"):
+        assert action.new is not None
+        write_item(tx, table, action.key, action.old, action.new, action.size)
+    elif action.verb == "Delete" and action.old is not None:
+        remove_item(tx, table, action.key, action.old)
+
+
+def _figures(request: Request, actions: Sequence[Action], *, again: bool = False) -> Answer:
+    """Capacity and collection metrics, where asked for."""
+    answer: Answer = {}
+    if again:
+        return answer
+    wanted = request.get("ReturnConsumedCapacity", "NONE")
+    if wanted != "NONE":
+        answer["ConsumedCapacity"] = _write_capacity(wanted, actions)
+    if request.get("ReturnItemCollectionMetrics") == "SIZE":
+        collections: dict[str, list[Answer]] = {}
+        for action in actions:
+            told = collection_metrics(action.found, action.given.get("Item") or action.given["Key"])
+            if told is not None:
+                collections.setdefault(action.found.name, []).append(told)
+        answer["ItemCollectionMetrics"] = collections
+    return answer
+
+
+def _write_capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
+    by_table: dict[str, tuple[TableRecord, float, dict[str, float]]] = {}
+    for action in actions:
+        new = action.new if action.verb != "Delete" else None
+        units, spent = write_costs(action.found, action.old, new, transactional=True)
+        table, before, by_index = by_table.get(action.found.name, (action.found, 0.0, {}))
+        if action.verb == "ConditionCheck":
+            spent = {}
+        for index, more in spent.items():
+            by_index[index] = by_index.get(index, 0.0) + more
+        by_table[table.name] = table, before + units, by_index
+    told = []
+    for table, units, by_index in by_table.values():
+        one = consumed(table, wanted, units, index_units=by_index)
+        one["WriteCapacityUnits"] = one["CapacityUnits"]
+        if "Table" in one:
+            one["Table"]["WriteCapacityUnits"] = one["Table"]["CapacityUnits"]
+        told.append(one)
+    return told
+
+
+@operation("TransactGetItems", needs=[needs_of_transaction], unauthorised=True)
+def transact_get_items(read: Read, request: Request) -> Answer:
+    """Up to 100 items as they are at one moment."""
+    gets = [entry["Get"] for entry in request["TransactItems"]]
+    projections = [read_projection(given) for given in gets]
+    tables = [find_table(read, given["TableName"]) for given in gets]
+    keys: list[RowKey] = []
+    reasons: list[Reason] = []
+    for table, given in zip(tables, gets, strict=True):
+        try:
+            keys.append(request_key(table, given["Key"]))
+            reasons.append({"Code": "None"})
+        except ValidationException as error:
+            reasons.append({"Code": "ValidationError", "Message": error.message})
+    _cancel_if_any(reasons)
+    places = [(table.id, key) for table, key in zip(tables, keys, strict=True)]
+    if len(set(places)) < len(places):
+        raise ValidationException(
+            "Transaction request cannot include multiple operations on one item"
+        )
+    responses: list[Answer] = []
+    spent: dict[str, tuple[TableRecord, float]] = {}
+    for table, key, projection in zip(tables, keys, projections, strict=True):
+        row = read_row(read, table, key)
+        if row is None:
+            responses.append({})
+        elif projection is None:
+            responses.append({"Item": spliced(row)})
+        else:
+            responses.append({"Item": projection.project(decode_row(row))})
+        size = row_size(row) if row is not None else 0
+        units = read_units(size, consistent=True, transactional=True)
+        spent[table.name] = table, spent.get(table.name, (table, 0.0))[1] + units
+    answer: Answer = {"Responses": responses}
+    wanted = request.get("ReturnConsumedCapacity", "NONE")
+    if wanted != "NONE":
+        told = [consumed(table, wanted, units) for table, units in spent.values()]
+        for one in told:
+            one["ReadCapacityUnits"] = one["CapacityUnits"]
+        answer["ConsumedCapacity"] = told
+    return answer

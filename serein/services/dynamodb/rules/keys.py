@@ -1,0 +1,169 @@
+"""Primary and index keys: taken from items, checked in AWS's words, as the store's key texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from serein.engines.expressions.errors import ValidationException, parameter_invalid
+from serein.engines.expressions.values import (
+    AttributeValue,
+    Item,
+    binary_size,
+    key_text,
+    kind_of,
+    normalise_value,
+    utf8_size,
+)
+from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
+
+HASH_BYTES_MAX = 2048
+SORT_BYTES_MAX = 1024
+
+RowKey = tuple[str, str]
+IndexKey = tuple[str, str]
+
+
+def request_key(table: TableRecord, key: Mapping[str, Any]) -> RowKey:
+    """The row key that a request's `Key` names. Raises ValidationException."""
+    hash_value = key.get(table.hash.name)
+    if table.sort is None:
+        if hash_value is None or len(key) != 1:
+            raise _no_match()
+        return _key_part(table.hash, hash_value, HASH_BYTES_MAX), ""
+    sort_value = key.get(table.sort.name)
+    if hash_value is None or sort_value is None or len(key) != 2:
+        raise _no_match()
+    return (
+        _key_part(table.hash, hash_value, HASH_BYTES_MAX),
+        _key_part(table.sort, sort_value, SORT_BYTES_MAX),
+    )
+
+
+def _no_match() -> ValidationException:
+    return ValidationException("The provided key element does not match the schema")
+
+
+def _key_part(attribute: KeyAttribute, value: Any, bytes_max: int) -> str:
+    normalise_value(value)
+    content = value.get(attribute.type)
+    if content is None:
+        raise _no_match()
+    if not content:
+        raise empty_key(attribute)
+    if len(content) * 4 > bytes_max:
+        check_key_size(attribute, content, bytes_max)
+    return content if attribute.type == "S" else key_text(value)
+
+
+def empty_key(attribute: KeyAttribute) -> ValidationException:
+    """The complaint about an empty key value."""
+    what = "string" if attribute.type == "S" else "binary"
+    return ValidationException(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute "
+        f"cannot contain an empty {what} value. Key: {attribute.name}"
+    )
+
+
+def check_key_size(attribute: KeyAttribute, content: str, bytes_max: int) -> None:
+    """Keys have at most 2048 (hash) or 1024 (sort) bytes. Raises ValidationException."""
+    size = binary_size(content) if attribute.type == "B" else utf8_size(content)
+    if attribute.type == "N" or size <= bytes_max:
+        return
+    if bytes_max == HASH_BYTES_MAX:
+        raise parameter_invalid("Size of hashkey has exceeded the maximum size limit of2048 bytes")
+    raise parameter_invalid(
+        "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
+    )
+
+
+def item_key(table: TableRecord, item: Item) -> RowKey:
+    """The row key of a normalised item. Raises ValidationException."""
+    hash_text = _item_part(table.hash, item, HASH_BYTES_MAX)
+    if table.sort is None:
+        return hash_text, ""
+    return hash_text, _item_part(table.sort, item, SORT_BYTES_MAX)
+
+
+def _item_part(attribute: KeyAttribute, item: Item, bytes_max: int) -> str:
+    value = item.get(attribute.name)
+    if value is None:
+        raise parameter_invalid(f"Missing the key {attribute.name} in the item")
+    content = value.get(attribute.type)
+    if content is None:
+        raise parameter_invalid(
+            f"Type mismatch for key {attribute.name} expected: {attribute.type} "
+            f"actual: {kind_of(value)}"
+        )
+    if not content:
+        raise empty_key(attribute)
+    if len(content) * 4 > bytes_max:
+        check_key_size(attribute, content, bytes_max)
+    return content if attribute.type == "S" else key_text(value)
+
+
+def index_key(index: Index, item: Item) -> IndexKey | None:
+    """The key of an item in an index; None where it has not all of its attributes (a sparse index).
+
+    Call `check_index_keys` first: values of wrong type do not get here.
+    """
+    hash_value = item.get(index.hash.name)
+    if hash_value is None:
+        return None
+    if index.sort is None:
+        return key_text(hash_value), ""
+    sort_value = item.get(index.sort.name)
+    if sort_value is None:
+        return None
+    return key_text(hash_value), key_text(sort_value)
+
+
+def check_index_keys(table: TableRecord, item: Item, *, updating: bool = False) -> None:
+    """Attributes that are keys of indexes have their types and are not empty. Raises ValidationException."""
+    for index in table.indexes:
+        _check_index_part(index, index.hash, item, HASH_BYTES_MAX, updating)
+        if index.sort is not None:
+            _check_index_part(index, index.sort, item, SORT_BYTES_MAX, updating)
+
+
+def _check_index_part(
+    index: Index, attribute: KeyAttribute, item: Item, bytes_max: int, updating: bool
+) -> None:
+    value = item.get(attribute.name)
+    if value is None:
+        return
+    content = value.get(attribute.type)
+    if content is None:
+        if updating:
+            raise ValidationException(
+                "The update expression attempted to update the secondary index key to "
+                "unsupported type"
+            )
+        raise parameter_invalid(
+            f"Type mismatch for Index Key {attribute.name} Expected: {attribute.type} "
+            f"Actual: {kind_of(value)} IndexName: {index.name}"
+        )
+    if not content:
+        what = "string" if attribute.type == "S" else "binary"
+        raise ValidationException(
+            "One or more parameter values are not valid. A value specified for a secondary index "
+            "key is not supported. The AttributeValue for a key attribute cannot contain an empty "
+            f"{what} value. IndexName: {index.name}, IndexKey: {attribute.name}"
+        )
+    if len(content) * 4 > bytes_max:
+        check_key_size(attribute, content, bytes_max)
+
+
+def has_index_keys(index: Index, item: Item) -> bool:
+    """Whether an existing item fits a new index: right types, not empty (others stay out of it)."""
+    for attribute in (index.hash, index.sort):
+        if attribute is not None:
+            value: AttributeValue | None = item.get(attribute.name)
+            if value is None or not value.get(attribute.type):
+                return False
+    return True
+
+
+def key_of(table: TableRecord, item: Item) -> Item:
+    """The primary key attributes of an item."""
+    return {name: item[name] for name in table.key_names}

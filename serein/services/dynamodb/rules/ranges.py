@@ -1,0 +1,117 @@
+"""From key conditions and start keys to ranges of the store's key texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from serein.engines.expressions.errors import ValidationException
+from serein.engines.expressions.key_conditions import KeyTerm
+from serein.engines.expressions.values import Item, key_text, normalise_value
+from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
+
+Key = tuple[str, ...]
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Arguments of `scan`: rows under `prefix` from `start` to `stop`."""
+
+    prefix: Key
+    start: Key = ()
+    start_after: bool = False
+    stop: Key | None = None
+    stop_after: bool = False
+
+    def holds(self, rest: Key) -> bool:
+        """Whether a row's key behind the prefix lies in the range."""
+        head = rest[: len(self.start)]
+        if self.start and (head < self.start or (self.start_after and head == self.start)):
+            return False
+        if self.stop is None:
+            return True
+        head = rest[: len(self.stop)]
+        return head < self.stop or (self.stop_after and head == self.stop)
+
+    def after(self, rest: Key, *, forward: bool) -> Range:
+        """What is left of the range behind the row `rest`, in reading direction."""
+        if forward:
+            return msgspec.structs.replace(self, start=rest, start_after=True)
+        return msgspec.structs.replace(self, stop=rest, stop_after=False)
+
+
+def query_range(prefix: Key, term: KeyTerm | None) -> Range:
+    """The rows of one hash key that a sort condition leaves."""
+    if term is None:
+        return Range(prefix)
+    texts = tuple(key_text(operand) for operand in term.operands)
+    first = texts[:1]
+    match term.operator:
+        case "=":
+            return Range(prefix, start=first, stop=first, stop_after=True)
+        case "<":
+            return Range(prefix, stop=first)
+        case "<=":
+            return Range(prefix, stop=first, stop_after=True)
+        case ">":
+            return Range(prefix, start=first, start_after=True)
+        case ">=":
+            return Range(prefix, start=first)
+        case "BETWEEN":
+            return Range(prefix, start=first, stop=texts[1:], stop_after=True)
+    assert term.operator == "begins_with"
+    behind = _successor(texts[0])
+    return Range(prefix, start=first, stop=(behind,) if behind else None)
+
+
+def _successor(text: str) -> str | None:
+    """The least text that is greater than all that begin with `text`; None when there is none."""
+    while text:
+        last = ord(text[-1])
+        if last < 0x10FFFF:
+            following = 0xE000 if last == 0xD7FF else last + 1
+            return text[:-1] + chr(following)
+        text = text[:-1]
+    return None
+
+
+def row_key_parts(table: TableRecord, index: Index | None, item: Item) -> Key:
+    """The key parts of an item's row in the table or index, behind its id."""
+    base = _parts(table.hash, table.sort, item)
+    return base if index is None else _parts(index.hash, index.sort, item) + base
+
+
+def _parts(hash_key: KeyAttribute, sort_key: KeyAttribute | None, item: Item) -> tuple[str, str]:
+    hash_text = key_text(item[hash_key.name])
+    return hash_text, "" if sort_key is None else key_text(item[sort_key.name])
+
+
+def start_key_parts(table: TableRecord, index: Index | None, key: Mapping[str, Any]) -> Key:
+    """The key parts that an ExclusiveStartKey names. Raises ValidationException."""
+    attributes = {attribute.name: attribute for attribute in _key_attributes(table, index)}
+    if set(key) != set(attributes):
+        raise _invalid_start()
+    for name, value in key.items():
+        normalise_value(value)
+        if not value.get(attributes[name].type):
+            raise _invalid_start()
+    return row_key_parts(table, index, dict(key))
+
+
+def _invalid_start() -> ValidationException:
+    return ValidationException(
+        "The provided starting key is invalid: The provided key element does not match the schema"
+    )
+
+
+def _key_attributes(table: TableRecord, index: Index | None) -> list[KeyAttribute]:
+    found = [table.hash, table.sort]
+    if index is not None:
+        found += [index.hash, index.sort]
+    return [attribute for attribute in found if attribute is not None]
+
+
+def last_key(table: TableRecord, index: Index | None, item: Item) -> Item:
+    """The LastEvaluatedKey of a page that ends with `item`."""
+    return {attribute.name: item[attribute.name] for attribute in _key_attributes(table, index)}

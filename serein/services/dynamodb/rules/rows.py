@@ -1,0 +1,112 @@
+"""Rows: items and their index copies, kept together in one transaction.
+
+A row's value is four bytes of size, then the item's JSON text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from serein.engines.expressions.errors import ValidationException
+from serein.engines.expressions.values import ITEM_BYTES_MAX, Item, item_size
+from serein.kernel.operations import Read, Tx
+from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
+from serein.services.dynamodb.rules.changes import note_change
+from serein.services.dynamodb.rules.keys import RowKey, index_key
+
+HEADER = 4
+
+
+def encode_row(item: Item, size: int) -> bytes:
+    """A row's value."""
+    return size.to_bytes(HEADER, "big") + orjson.dumps(item)
+
+
+def decode_row(row: bytes) -> Item:
+    """The item in a row's value."""
+    item: Item = orjson.loads(memoryview(row)[HEADER:])
+    return item
+
+
+def row_size(row: bytes) -> int:
+    """The item's size as DynamoDB counts it, in bytes."""
+    return int.from_bytes(row[:HEADER], "big")
+
+
+def spliced(row: bytes) -> Any:
+    """The item of a row for an answer, without decoding it."""
+    return orjson.Fragment(row[HEADER:])
+
+
+def check_item_size(size: int, *, updating: bool = False) -> None:
+    """Items have at most 400 KB. Raises ValidationException."""
+    if size > ITEM_BYTES_MAX:
+        what = "Item size to update" if updating else "Item size"
+        raise ValidationException(f"{what} has exceeded the maximum allowed size")
+
+
+def read_row(read: Read, table: TableRecord, key: RowKey) -> bytes | None:
+    """The row under a key, or None."""
+    return read.get(ITEMS, table.id, key[0], key[1])
+
+
+def write_item(
+    tx: Tx, table: TableRecord, key: RowKey, old: Item | None, item: Item, size: int
+) -> int:
+    """Store `item` in place of `old`, in the table and its indexes; how many index rows changed."""
+    row = encode_row(item, size)
+    tx.put_bytes(ITEMS, (table.id, key[0], key[1]), row)
+    changed = 0
+    for index in table.indexes:
+        changed += _write_index(tx, index, table, key, old, item, row)
+    if table.stream_view and old != item:
+        note_change(tx, table, old, item)
+    return changed
+
+
+def remove_item(
+    tx: Tx, table: TableRecord, key: RowKey, old: Item, *, expired: bool = False
+) -> int:
+    """Remove an item from the table and its indexes; how many index rows changed."""
+    tx.delete(ITEMS, table.id, key[0], key[1])
+    changed = 0
+    for index in table.indexes:
+        before = index_key(index, old)
+        if before is not None:
+            tx.delete(INDEX_ROWS, index.id, before[0], before[1], key[0], key[1])
+            changed += 1
+    if table.stream_view:
+        note_change(tx, table, old, None, expired=expired)
+    return changed
+
+
+def _write_index(
+    tx: Tx, index: Index, table: TableRecord, key: RowKey, old: Item | None, item: Item, row: bytes
+) -> int:
+    before = index_key(index, old) if old is not None else None
+    after = index_key(index, item)
+    if after is None:
+        if before is None:
+            return 0
+        tx.delete(INDEX_ROWS, index.id, before[0], before[1], key[0], key[1])
+        return 1
+    if before is not None and before != after:
+        tx.delete(INDEX_ROWS, index.id, before[0], before[1], key[0], key[1])
+    tx.put_bytes(
+        INDEX_ROWS,
+        (index.id, after[0], after[1], key[0], key[1]),
+        index_row(index, table, item, row),
+    )
+    return 1
+
+
+def index_row(index: Index, table: TableRecord, item: Item, row: bytes) -> bytes:
+    """The row of an item in an index: the projected attributes."""
+    kept = index.kept
+    if kept is None:
+        return row
+    names = kept.union(table.key_names)
+    projected = {name: value for name, value in item.items() if name in names}
+    return encode_row(projected, item_size(projected))
