@@ -32,7 +32,7 @@ from serein.services import iam, sts
 from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
-from serein.store.sqlite import SqliteStore
+from serein.store.sqlite.engine import SqliteStore
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.models import Wire
 
@@ -105,7 +105,7 @@ class House:
     def _make_store(self) -> Store:
         if self.config.data is None:
             return MemoryStore()
-        return SqliteStore(self.config.data, self.clock)
+        return SqliteStore(self.config.data)
 
     def _make_front(self) -> Front:
         config = self.config

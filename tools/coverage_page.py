@@ -30,7 +30,11 @@ def page() -> str:
     details: list[str] = []
     for name in sorted(registry.services):
         every = sorted(loader.load_service_model(name, "service-2")["operations"])
-        done = {op: found.spec for (service, op), found in registry.operations.items() if service == name}
+        done = {
+            op: found.spec
+            for (service, op), found in registry.operations.items()
+            if service == name
+        }
         ignored = sum(len(spec.ignores) for spec in done.values())
         out.append(f"| [{name}](#{name}) | {len(done)} | {len(every)} | {ignored} |")
         details += ["", f"## {name}", ""]

@@ -46,7 +46,15 @@ def text() -> str:
     lines.append(")\n")
     ruff = Path(sys.executable).with_name("ruff")
     formatted = subprocess.run(
-        [str(ruff), "format", "--stdin-filename", "directory.py", "--config", f"{ROOT}/pyproject.toml", "-"],
+        [
+            str(ruff),
+            "format",
+            "--stdin-filename",
+            "directory.py",
+            "--config",
+            f"{ROOT}/pyproject.toml",
+            "-",
+        ],
         input="".join(lines),
         capture_output=True,
         text=True,

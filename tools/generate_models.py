@@ -82,7 +82,9 @@ class Writer:
             kind = self.type_of(member)
             if member.name in required:
                 kind = f"t.Required[{kind}]"
-            lines.append(f"    {member.name}: {kind}" if plain else f"        {member.name!r}: {kind!r},")
+            lines.append(
+                f"    {member.name}: {kind}" if plain else f"        {member.name!r}: {kind!r},"
+            )
         self.typed = True
         if plain:
             body = "\n".join(lines) or "    pass"
@@ -118,7 +120,11 @@ class Writer:
         json_like = self.service.facts.protocols[0] in ("json", "rest-json", "smithy-rpc-v2-cbor")
         for error in sorted(self.service.errors.values(), key=lambda e: e.name):
             code = error.name if json_like else error.code
-            lines = [f"class {error.name}(AwsError):", f"    code = {code!r}", f"    status = {error.status}"]
+            lines = [
+                f"class {error.name}(AwsError):",
+                f"    code = {code!r}",
+                f"    status = {error.status}",
+            ]
             if error.status >= 500:
                 lines.append('    fault = "server"')
             if error.code != code:
@@ -186,11 +192,15 @@ def main(arguments: list[str]) -> int:
         if check:
             if not path.exists() or path.read_text() != text:
                 stale += 1
-                print(f"{path.relative_to(ROOT)} is stale: run python tools/generate_models.py {name}")
+                print(
+                    f"{path.relative_to(ROOT)} is stale: run python tools/generate_models.py {name}"
+                )
             continue
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        print(f"{path.relative_to(ROOT)}: {text.count('TypedDict')} structures, {text.count('(AwsError)')} errors")
+        print(
+            f"{path.relative_to(ROOT)}: {text.count('TypedDict')} structures, {text.count('(AwsError)')} errors"
+        )
     return 1 if stale else 0
 
 

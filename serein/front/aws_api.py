@@ -17,6 +17,7 @@ from serein.base.errors import AwsError
 from serein.base.ids import new_uuid
 from serein.front.credentials import Caller, Credentials
 from serein.front.streams import DecodedBody, declared_sha256
+from serein.kernel.authorise import MissingAuthentication
 from serein.kernel.calls import ANONYMOUS, Call, Principal, Scope
 from serein.kernel.dispatch import Dispatch, as_aws_error
 from serein.kernel.operations import Context
@@ -241,6 +242,8 @@ class AwsApi:
         request: HttpRequest,
     ) -> HttpResponse:
         """Any failure as the answer of the caller's protocol; what is no AwsError is logged and not shown."""
+        if isinstance(error, MissingAuthentication):
+            error = SignatureProblem("missing_authentication")
         if isinstance(error, SignatureProblem):
             shown = aws_error(error, self._family(target, request))
         elif isinstance(error, BodyTooLarge):

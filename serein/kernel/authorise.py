@@ -35,6 +35,13 @@ class AccessDenied(AwsError):
     status = 403
 
 
+class MissingAuthentication(AwsError):
+    """The request is not signed, and nobody but a signer may make it. The front says it in the protocol's words."""
+
+    code = "MissingAuthenticationToken"
+    status = 403
+
+
 class Authoriser:
     """Judges calls in the handler's own snapshot, so nothing changes between question and act."""
 
@@ -45,7 +52,10 @@ class Authoriser:
     def authorise(self, read: Read, found: Registered, call: Call) -> None:
         """Return when `call` may be made. Raises AccessDenied in AWS's words."""
         spec = found.spec
-        if not spec.unauthorised:
+        if spec.unauthorised:
+            if call.principal.kind == "anonymous" and not spec.unsigned:
+                raise MissingAuthentication
+        else:
             action = found.action if not callable(spec.action) else spec.action(call)
             more = () if spec.conditions is None else (spec.conditions(call),)
             arns = "*" if spec.on is None else spec.on(call)
@@ -144,8 +154,6 @@ class Authoriser:
 
     def _refusal(self, service: Service, request: Request, message: str) -> AwsError:
         if request.kind == "anonymous" and not service.has_policies:
-            return AwsError(
-                "Missing Authentication Token", code="MissingAuthenticationToken", status=403
-            )
+            return MissingAuthentication()
         code, status = service.denied
         return AccessDenied(message, code=code, status=status)

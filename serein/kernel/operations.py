@@ -54,6 +54,7 @@ class OperationSpec(msgspec.Struct, frozen=True, kw_only=True):
     conditions: Callable[[Call], Conditions] | None
     ignores: tuple[str, ...]
     unauthorised: bool
+    unsigned: bool
     unvalidated: bool
 
 
@@ -70,6 +71,7 @@ def operation(
     conditions: Callable[[Call], Conditions] | None = None,
     ignores: Sequence[str] = (),
     unauthorised: bool = False,
+    unsigned: bool = False,
     unvalidated: bool = False,
 ) -> Callable[[F], F]:
     """Make a function the handler of the API operation `name`.
@@ -77,7 +79,8 @@ def operation(
     `on` builds the ARN (or ARNs) the request is about, from the call alone (None: "*"). `action` is the IAM action
     when it is not `<iam prefix>:<name>`. `needs` are further permissions (see `pass_role`). `conditions` adds the
     service's own condition keys (lower-case names). `ignores` names parameters accepted but not honoured.
-    `unauthorised`: AWS asks for no permission (sts:GetCallerIdentity). `unvalidated`: the service checks
+    `unauthorised`: AWS asks for no permission (sts:GetCallerIdentity). `unsigned`: not even for a signature
+    (sts:AssumeRoleWithWebIdentity). `unvalidated`: the service checks
     the request itself (S3 does, with its own words).
     """
 
@@ -95,7 +98,8 @@ def operation(
             needs=tuple(needs),
             conditions=conditions,
             ignores=tuple(ignores),
-            unauthorised=unauthorised,
+            unauthorised=unauthorised or unsigned,
+            unsigned=unsigned,
             unvalidated=unvalidated,
         )
         setattr(function, _ATTRIBUTE, spec)

@@ -1,4 +1,4 @@
-"""Fixtures of the whole house."""
+"""The house as a fixture."""
 
 from __future__ import annotations
 
