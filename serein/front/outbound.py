@@ -1,0 +1,91 @@
+"""HTTP from the house: to one of our own sites in process, or to the world.
+
+The world is reached by urllib3 on a small pool of threads: what calls it (HTTP integrations, webhooks) waits for a
+network anyway. Answers are bounded in size and time; redirects are the caller's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import urllib3
+
+from serein.base.errors import AwsError
+from serein.front.hosts import Hosts
+from serein.wire.http import HttpRequest, HttpResponse
+
+ANSWER_BYTES_MAX = 10 * 1024 * 1024
+REQUEST_BYTES_MAX = 10 * 1024 * 1024
+TIMEOUT_S = 30.0
+THREADS_MAX = 32
+_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "te", "upgrade"})
+Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+
+
+class Unreachable(AwsError):
+    """The other side did not answer as HTTP."""
+
+    code = "BadGateway"
+    status = 502
+    fault = "server"
+
+
+class Outbound:
+    """Fulfils `kernel.dispatch.Fetcher`."""
+
+    def __init__(self, handler: Handler, hosts: Hosts) -> None:
+        self._handler = handler
+        self._hosts = hosts
+        self._threads: ThreadPoolExecutor | None = None
+        self._pool = urllib3.PoolManager(maxsize=THREADS_MAX, retries=False)
+        self.in_flight = 0
+
+    async def __call__(self, request: HttpRequest, secure: bool) -> HttpResponse:
+        """The answer, its body as bytes when it comes from the world. Raises Unreachable."""
+        if self._hosts.site_of(request.host, request.path) is not None:
+            answer = self._handler(request)
+            return answer if isinstance(answer, HttpResponse) else await answer
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="outbound")
+        body = await request.read(REQUEST_BYTES_MAX)
+        loop = asyncio.get_running_loop()
+        self.in_flight += 1
+        try:
+            return await loop.run_in_executor(self._threads, self._ask, request, body, secure)
+        finally:
+            self.in_flight -= 1
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.clear()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, request: HttpRequest, body: bytes, secure: bool) -> HttpResponse:
+        host = request.headers.get("host", "")
+        query = f"?{request.query}" if request.query else ""
+        url = f"{'https' if secure else 'http'}://{host}{request.path}{query}"
+        headers = urllib3.HTTPHeaderDict()
+        for name, value in request.header_list:
+            if name.lower() not in _HOP and name.lower() != "host":
+                headers.add(name, value)
+        try:
+            answer = self._pool.request(
+                request.method,
+                url,
+                body=body or None,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(total=TIMEOUT_S),
+            )
+            content = answer.read(ANSWER_BYTES_MAX + 1, decode_content=False)
+            answer.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Unreachable(f"{host} cannot be reached: {error}") from error
+        if len(content) > ANSWER_BYTES_MAX:
+            raise Unreachable(f"The answer of {host} is too large.")
+        kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP]
+        return HttpResponse(answer.status, kept, content)
