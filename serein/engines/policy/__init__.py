@@ -1,0 +1,29 @@
+"""IAM policies: parsed once, compiled to matchers, and judged as AWS documents it. Knows no clock and no store.
+
+    policy = parse_policy(text, "identity")
+    decision = decide(request, [policy], None, same_account=True)
+    if not decision.allowed:
+        raise AccessDenied(refusal_message(request, decision))
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from serein.engines.policy.decision import Decision, decide
+from serein.engines.policy.documents import MalformedPolicy, parse_policy
+from serein.engines.policy.messages import refusal_message
+from serein.engines.policy.request import ContextLookup, PrincipalKind, Request
+from serein.engines.policy.statements import Policy, PolicyKind, Statement
+
+__all__ = [
+    "ContextLookup",
+    "Decision",
+    "MalformedPolicy",
+    "Policy",
+    "PolicyKind",
+    "PrincipalKind",
+    "Request",
+    "Statement",
+    "decide",
+    "parse_policy",
+    "refusal_message",
+]

@@ -1,0 +1,50 @@
+"""The words of a refusal.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
+
+from __future__ import annotations
+
+from serein.engines.policy.decision import Decision
+from serein.engines.policy.request import Request
+from serein.engines.policy.statements import PolicyKind
+
+_EXPLICIT: dict[PolicyKind, str] = {
+    "identity": "an identity-based policy",
+    "resource": "a resource-based policy",
+    "trust": "the role trust policy",
+    "session": "a session policy",
+    "boundary": "a permissions boundary",
+    "scp": "a service control policy",
+}
+_IMPLICIT: dict[PolicyKind, str] = {
+    "identity": "identity-based policy",
+    "resource": "resource-based policy",
+    "trust": "role trust policy",
+    "session": "session policy",
+    "boundary": "permissions boundary",
+    "scp": "service control policy",
+}
+
+
+def refusal_message(request: Request, decision: Decision) -> str:
+    """What AWS tells the caller whom `decision` refused.
+
+    SQS writes its actions in lower case and S3 puts the resource in quotes; STS does not say why a role could not be
+    assumed, for the reason lies in an account that the caller may know nothing of.
+    """
+    action = request.action
+    resource = request.resource
+    service = action.partition(":")[0]
+    if service == "sqs":
+        action = action.lower()
+    elif service == "s3":
+        resource = f'"{resource}"'
+    who = request.arn if request.kind != "anonymous" else "anonymous"
+    told = f"User: {who} is not authorized to perform: {action} on resource: {resource}"
+    untold = action.startswith("sts:AssumeRole") and decision.outcome != "explicit_deny"
+    if decision.kind is None or untold:
+        return told
+    if decision.outcome == "explicit_deny":
+        return f"{told} with an explicit deny in {_EXPLICIT[decision.kind]}"
+    return f"{told} because no {_IMPLICIT[decision.kind]} allows the {action} action"
