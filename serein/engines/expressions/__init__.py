@@ -1,0 +1,1 @@
+"""DynamoDB's expression languages and values: pure, on items in wire JSON form."""

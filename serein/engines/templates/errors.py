@@ -1,0 +1,16 @@
+"""What is wrong with a template, in CloudFormation's words."""
+
+from __future__ import annotations
+
+from serein.base.errors import AwsError
+
+
+class TemplateError(AwsError):
+    """The template, or a value given for it, is not valid. `path` says where (`/Resources/Bucket/Properties/Name`)."""
+
+    code = "ValidationError"
+    status = 400
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
