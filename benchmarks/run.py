@@ -87,7 +87,10 @@ def user_of(endpoint: str) -> dict[str, str]:
     iam.create_user(UserName="bench")
     iam.put_user_policy(UserName="bench", PolicyName="all", PolicyDocument=json.dumps(ALL))
     key = iam.create_access_key(UserName="bench")["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    return {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
 
 
 def main() -> None:
@@ -104,7 +107,16 @@ def main() -> None:
         sys.exit("wrk is needed: apt-get install wrk (or your system's package)")
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as data:
         port = free_port()
-        serein = [sys.executable, "-m", "serein.cli.main", "up", "--port", str(port), "--data", data]
+        serein = [
+            sys.executable,
+            "-m",
+            "serein.cli.main",
+            "up",
+            "--port",
+            str(port),
+            "--data",
+            data,
+        ]
         ours = stack.enter_context(running(serein, f"http://127.0.0.1:{port}"))
         ends = [f"serein={ours}"]
         floor = free_port()
@@ -113,7 +125,9 @@ def main() -> None:
         if not given.no_peers:
             programs = peers()
             moto, mini = free_port(), free_port()
-            url = running([str(programs / "moto_server"), "-p", str(moto)], f"http://127.0.0.1:{moto}")
+            url = running(
+                [str(programs / "moto_server"), "-p", str(moto)], f"http://127.0.0.1:{moto}"
+            )
             ends.append("moto=" + stack.enter_context(url))
             url = running(
                 [str(programs / "ministack")],

@@ -16,6 +16,7 @@ from serein.front.credentials import Credentials
 from serein.front.hosts import Hosts
 from serein.front.house import Front
 from serein.front.house_pages import HousePages
+from serein.front.outbound import Outbound
 from serein.front.server import Server
 from serein.front.tls import host_names, kept_self_signed, server_context
 from serein.kernel.authorise import Authoriser
@@ -132,14 +133,18 @@ class House:
             reset=None,
         )
         sites = [site for service in self.registry.services.values() for site in service.sites]
-        return Front(
-            hosts=Hosts(sites),
+        hosts = Hosts(sites)
+        front = Front(
+            hosts=hosts,
             pages=pages,
             api=self.api,
             dispatch=self.dispatch,
             account=config.account,
             region=config.region,
         )
+        self.outbound = Outbound(front.handle, hosts)
+        self.dispatch.fetcher = self.outbound
+        return front
 
     def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """The answer to a request, as a listener would have it."""
@@ -206,6 +211,7 @@ class House:
         if self.server is not None:
             await self.server.stop(self.config.grace_s)
         await self.workers.stop()
+        self.outbound.close()
         await self.store.close()
 
     def isolation(self) -> dict[str, object]:
@@ -218,7 +224,7 @@ class House:
 
     def waits_for_the_world(self) -> bool:
         """Whether something outside the clock is under way (functions, threads): tests then wait for real."""
-        return False
+        return self.outbound.in_flight > 0
 
     def idle(self) -> bool:
         """Whether nothing is owed or under way but what waits for the clock."""

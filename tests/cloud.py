@@ -134,7 +134,10 @@ class Cloud:
             aws_session_token=session_token,
             region_name=region,
         )
-        settings: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "parameter_validation": True}
+        settings: dict[str, Any] = {
+            "retries": {"total_max_attempts": 1},
+            "parameter_validation": True,
+        }
         if service == "s3":
             settings["s3"] = {"addressing_style": "path"}
         settings.update(config)

@@ -43,13 +43,13 @@ class Terraform:
         self.folder = folder
         rc = folder / "terraform.rc"
         rc.write_text(
-            "provider_installation {\n"
-            f'  filesystem_mirror {{\n    path = "{MIRROR}"\n  }}\n'
-            "}\n"
+            f'provider_installation {{\n  filesystem_mirror {{\n    path = "{MIRROR}"\n  }}\n}}\n'
         )
         package = folder / "package.zip"
         with zipfile.ZipFile(package, "w") as packed:
-            packed.writestr("app.py", "def handler(event, context):\n    return {'hello': 'world'}\n")
+            packed.writestr(
+                "app.py", "def handler(event, context):\n    return {'hello': 'world'}\n"
+            )
         self.environment = {
             **serein.environment(),
             "TF_CLI_CONFIG_FILE": str(rc),
@@ -79,7 +79,9 @@ def test_apply_empty_plan_destroy(tmp_path: Path) -> None:
         terraform.run("init", "-input=false")
         terraform.run("apply", "-auto-approve", "-input=false")
         api = terraform.run("output", "-raw", "api").strip()
-        with urllib.request.urlopen(f"{serein.endpoint}/_aws/execute-api/{api}/$default/hello") as answer:
+        with urllib.request.urlopen(
+            f"{serein.endpoint}/_aws/execute-api/{api}/$default/hello"
+        ) as answer:
             assert answer.read() == b'{"hello": "world"}'
         # -detailed-exitcode: 0 says that nothing is to be changed.
         terraform.run("plan", "-detailed-exitcode", "-input=false")

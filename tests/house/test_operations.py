@@ -18,7 +18,12 @@ LOADER = Loader()
 
 def tested_words(service: str) -> set[str]:
     folder = ROOT / "tests" / "services" / service.replace("-", "_")
-    folders = [folder, folder.with_name(folder.name + "_"), ROOT / "tests" / "flows", ROOT / "tests" / "clients"]
+    folders = [
+        folder,
+        folder.with_name(folder.name + "_"),
+        ROOT / "tests" / "flows",
+        ROOT / "tests" / "clients",
+    ]
     words: set[str] = set()
     for place in folders:
         for path in place.rglob("*.py"):
@@ -54,4 +59,6 @@ def test_operations_and_ignored_parameters_are_the_models(service: str) -> None:
         shape = model.operation_model(operation).input_shape
         members = shape.members if shape else {}
         for parameter in found.spec.ignores:
-            assert parameter.split(".")[0].removesuffix("[]") in members, f"{operation} has no {parameter}"
+            assert parameter.split(".")[0].removesuffix("[]") in members, (
+                f"{operation} has no {parameter}"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_server_faults_are_tried_again_with_growing_pauses_then_the_dead_letter(
             await turn()
         tries = [float(name.split()[1]) for name in house.notes() if name.startswith("tried")]
         assert len(tries) == ATTEMPTS_MAX
-        pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
         assert pauses[0] >= 1.0
         assert pauses[3] > pauses[1]
         assert "dead" in house.notes()

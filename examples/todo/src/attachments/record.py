@@ -20,7 +20,9 @@ def handler(event, context):
     for message in event["Records"]:
         try:
             for record in json.loads(message["body"]).get("Records", []):
-                remember(record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"]))
+                remember(
+                    record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"])
+                )
         except Exception as error:
             print(f"message {message['messageId']} failed: {error!r}")
             failures.append({"itemIdentifier": message["messageId"]})

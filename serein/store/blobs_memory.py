@@ -1,0 +1,69 @@
+"""Blobs in memory, for tests and `--ephemeral`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from serein.store.blobs import BlobId, BlobMissing
+
+PIECE_BYTES = 256 * 1024
+
+
+class MemoryBlobs:
+    """Fulfils `blobs.Blobs`."""
+
+    def __init__(
+        self,
+        *,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._new_id = new_id
+        self._now = now
+        self._content: dict[BlobId, tuple[bytes, float]] = {}
+
+    async def write(self, content: bytes | AsyncIterator[bytes]) -> BlobId:
+        if not isinstance(content, bytes):
+            content = b"".join([bytes(piece) async for piece in content])
+        blob_id = BlobId(self._new_id())
+        self._content[blob_id] = (content, self._now())
+        return blob_id
+
+    async def concatenate(self, parts: Sequence[BlobId]) -> BlobId:
+        return await self.write(b"".join([self._find(part) for part in parts]))
+
+    async def read(self, blob_id: BlobId) -> bytes:
+        return self._find(blob_id)
+
+    async def stream(
+        self, blob_id: BlobId, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        content = self._find(blob_id)
+        end = len(content) if length is None else min(len(content), start + length)
+        for at in range(start, end, PIECE_BYTES):
+            yield content[at : min(at + PIECE_BYTES, end)]
+
+    async def size_bytes(self, blob_id: BlobId) -> int:
+        return len(self._find(blob_id))
+
+    def path_or_none(self, blob_id: BlobId) -> Path | None:
+        return None
+
+    async def delete(self, blob_id: BlobId) -> bool:
+        return self._content.pop(blob_id, None) is not None
+
+    async def sweep(self, live: Callable[[BlobId], bool], older_than: float) -> int:
+        old = [key for key, (_, at) in self._content.items() if at < older_than]
+        dead = [key for key in old if not live(key)]
+        for key in dead:
+            del self._content[key]
+        return len(dead)
+
+    def _find(self, blob_id: BlobId) -> bytes:
+        try:
+            return self._content[blob_id][0]
+        except KeyError:
+            raise BlobMissing(blob_id) from None

@@ -1,0 +1,1 @@
+"""The sqlite engine: one directory, one process, write-ahead log, group commit."""

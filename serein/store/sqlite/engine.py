@@ -1,0 +1,217 @@
+"""The sqlite engine and its store.
+
+Connections: one that writes, one that reads (pinned to the last commit), one that checkpoints on a thread of its own,
+so that no commit ever waits for a checkpoint: it was the slowest hundredth of all writes when it did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from serein.store.batches import BatchedStore
+from serein.store.blobs_files import FileBlobs
+from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
+from serein.store.sqlite.lock import DirectoryLock
+from serein.store.sqlite.rows import SqliteReader, SqliteWriter
+from serein.store.sqlite.tables import SqlTable
+
+FORMAT = 1
+"""Of the whole directory; raised when something other than a table's own records changes."""
+
+APPLICATION_ID = 0x5365_7265  # "Sere"
+
+CHECKPOINT_PAGES = 4_000
+"""The log is copied into the file, beside the writing, when it is this long (about 16 MB)…"""
+PAUSE_PAGES = 16_000
+"""… and at this length (it was written to faster than it could be copied) writing waits for the rest."""
+
+BUSY_MS = 5_000
+
+log = logging.getLogger(__name__)
+
+
+class SqliteEngine:
+    """Rows in `<directory>/store.sqlite`."""
+
+    commits_block = True
+    reader: SqliteReader
+    writer: SqliteWriter
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
+        pause_pages: int = PAUSE_PAGES,
+        pages_max: int | None = None,
+    ) -> None:
+        self.directory = directory
+        self._path = directory / "store.sqlite"
+        self._lock = DirectoryLock(directory / "lock")
+        self._checkpoint_pages = checkpoint_pages
+        self._pause_pages = pause_pages
+        self._pages_max = pages_max
+        self._catalogue: dict[str, int] = {}
+        self._checkpointer: ThreadPoolExecutor | None = None
+        self._checkpointing = False
+        self._tried_pages = 0
+
+    def open(self) -> None:
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.take()
+        except OSError as error:
+            raise StoreError(f"cannot use {self.directory} for data: {error.strerror}") from error
+        try:
+            self._prepare()
+            self.writer = SqliteWriter(self._connect)
+            self.reader = SqliteReader(self._connect(apsw.SQLITE_OPEN_READONLY))
+            self._checkpoint_connection = self._connect()
+        except apsw.Error as error:
+            self._lock.release()
+            raise StoreDamaged(f"{self._path} cannot be opened: {error}") from error
+        except BaseException:
+            self._lock.release()
+            raise
+        self._checkpointer = ThreadPoolExecutor(1, "serein-checkpoint")
+
+    def _connect(
+        self, flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    ) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path), flags=flags, statementcachesize=1024)
+        connection.set_busy_timeout(BUSY_MS)
+        cursor = connection.cursor()
+        for pragma in ("synchronous=FULL", "cache_size=-16000", "wal_autocheckpoint=0"):
+            cursor.execute(f"PRAGMA {pragma}").fetchall()
+        if self._pages_max is not None:
+            cursor.execute(f"PRAGMA max_page_count={self._pages_max}").fetchall()
+        cursor.close()
+        return connection
+
+    def _prepare(self) -> None:
+        """Make the file if it is new, judge its format, read the catalogue of tables."""
+        connection = self._connect()
+        try:
+            cursor = connection.cursor()
+            application: Any = cursor.execute("PRAGMA application_id").fetchall()[0][0]
+            stored: Any = cursor.execute("PRAGMA user_version").fetchall()[0][0]
+            objects: Any = cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()[0][0]
+            if application != APPLICATION_ID and objects:
+                raise StoreDamaged(f"{self._path} is a database, but not one of Serein's")
+            if stored > FORMAT:
+                raise StoreFormatTooNew(
+                    f"{self.directory} was written by a newer Serein (format {stored}, this one knows {FORMAT})"
+                )
+            ((mode,),) = cursor.execute("PRAGMA journal_mode=WAL").fetchall()
+            if mode != "wal":
+                raise StoreError(f"{self.directory} is on a file system without shared memory")
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            cursor.execute(f"PRAGMA user_version={FORMAT}")
+            cursor.execute(
+                "CREATE TABLE IF NOT EXISTS serein_tables "
+                "(name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID"
+            )
+            cursor.execute("COMMIT")
+            catalogue: Any = cursor.execute("SELECT name, version FROM serein_tables").fetchall()
+            self._catalogue = dict(catalogue)
+            cursor.close()
+        finally:
+            connection.close(True)
+        _sync_directory(self.directory)
+        os.chmod(self._path, 0o600)
+
+    def handle(self, name: str, version: int) -> SqlTable:
+        stored = self._catalogue.get(name)
+        if stored is not None and stored > version:
+            raise StoreFormatTooNew(
+                f"table {name} was written by a newer Serein (form {stored}, this one knows {version})"
+            )
+        table = SqlTable(name, version, stored is not None)
+        table.written = stored == version
+        return table
+
+    def pin(self) -> None:
+        self.reader.pin()
+
+    def unpin(self) -> None:
+        self.reader.unpin()
+
+    def between_batches(self, resume: Callable[[], None]) -> bool:
+        pages = self.writer.wal_pages
+        if pages < self._checkpoint_pages:
+            self._tried_pages = 0
+            return False
+        if self._checkpointing or self._checkpointer is None:
+            return False
+        if pages < self._pause_pages and pages < self._tried_pages + self._checkpoint_pages:
+            return False
+        self._checkpointing = True
+        self._tried_pages = pages
+        self._checkpointer.submit(self._checkpoint, resume)
+        return pages >= self._pause_pages
+
+    def _checkpoint(self, resume: Callable[[], None]) -> None:
+        """On its thread: copy the log into the file as far as no reader needs it."""
+        try:
+            self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            log.warning("the write-ahead log could not be copied into the file: %s", error)
+        self._checkpointing = False
+        resume()
+
+    def close(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.shutdown(wait=True)
+            self._checkpointer = None
+            self.reader.close()
+            with contextlib.suppress(apsw.Error):
+                self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._checkpoint_connection.close(True)
+            self.writer.close()
+        self._lock.release()
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class SqliteStore(BatchedStore[SqlTable]):
+    """A store in a directory of its own: `store.sqlite` with its log, `blobs/`, `lock`.
+
+    The directory is made, for its owner alone, if it is not there. `checkpoint_pages`, `pause_pages` and `pages_max` (the
+    largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) are for tests.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
+        pause_pages: int = PAUSE_PAGES,
+        pages_max: int | None = None,
+    ) -> None:
+        engine = SqliteEngine(
+            directory,
+            checkpoint_pages=checkpoint_pages,
+            pause_pages=pause_pages,
+            pages_max=pages_max,
+        )
+        self._files = FileBlobs(directory / "blobs")
+        super().__init__(engine, self._files)
+
+    async def close(self) -> None:
+        await super().close()
+        self._files.close()

@@ -1,0 +1,77 @@
+"""Tables: how a kind of record is named, keyed and kept.
+
+A table is declared once, as a module-level constant next to its record:
+
+    class Queue(msgspec.Struct, frozen=True, kw_only=True):
+        arn: str
+        delay_s: int
+
+    QUEUES = Table("sqs.queues", Queue, key=lambda queue: (queue.arn,))
+
+The store finds out about it when it is first used; there is nothing to register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+KeyPart: TypeAlias = str | int | float | bytes
+Key: TypeAlias = tuple[KeyPart, ...]
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+VERSION_MAX = 127
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Table(Generic[R]):
+    """Records of one type in the order of their keys.
+
+    `name` is unique in the house, `<service>.<plural>` (letters, digits, `_`, `.`, `-`).
+    `record` is a frozen, keyword-only `msgspec.Struct`. `key` gives a record's key from its fields; keys are ordered
+    part by part, and within one position all parts should have one type (between types: bytes < str < int < float).
+    `version` is the form of the record; when a change is not simply a new field with a default, raise it and give in
+    `migrations[n]` the function from the plain dict of form n to that of form n+1. Rows are migrated as they are read.
+    `cached` keeps decoded records in memory (for small, often read, seldom written tables such as policies): a read
+    then costs well under a microsecond and **may give the same object to several readers: never change its lists and
+    dicts**.
+    """
+
+    name: str
+    record: type[R]
+    key: Callable[[R], Key]
+    version: int = field(default=1, kw_only=True)
+    migrations: Mapping[int, Migration] = field(default_factory=dict, kw_only=True)
+    cached: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not 1 <= self.version <= VERSION_MAX:
+            raise ValueError(f"table {self.name}: version must be from 1 to {VERSION_MAX}")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BytesTable:
+    """Raw bytes under explicit keys, for what is kept ready to be answered (DynamoDB's items as JSON text)."""
+
+    name: str
+    version: int = field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+
+AnyTable: TypeAlias = Table[Any] | BytesTable
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError unless `name` can name a table."""
+    plain = name.replace(".", "").replace("_", "").replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and len(name) <= 100):
+        raise ValueError(f"not a table name: {name!r}")
