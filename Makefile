@@ -7,7 +7,7 @@ PORT ?= 4566
 DATA ?= .serein
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench models coverage clean
+.PHONY: help setup run test clients check fmt bench models coverage clean
 
 help: ## what these commands do
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ run: $(STAMP) ## start Serein, deploy the example, say how to use it
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+clients: $(STAMP) ## real client programs for the tests: aws, sam, the SDK for JavaScript (needs npm)
+	@test -x .clients/bin/pip || $(PYTHON) -m venv .clients
+	@test -x .clients/bin/sam || .clients/bin/pip install --quiet --disable-pip-version-check aws-sam-cli awscli
+	@test -d .clients/node_modules/@aws-sdk/client-s3 || ! command -v npm >/dev/null || \
+		(cp tests/clients/javascript/package.json .clients/ && npm install --prefix .clients --silent --no-audit --no-fund --no-package-lock)
 
 check: $(STAMP) ## format, lint, types, import contracts, house tests
 	@$(BIN)/ruff format --check serein tests tools benchmarks examples
@@ -49,4 +55,4 @@ coverage: $(STAMP) ## write docs/coverage.md anew from the registry
 	@$(BIN)/python tools/coverage_page.py
 
 clean: ## remove the environment and caches (never your data)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis

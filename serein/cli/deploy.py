@@ -22,8 +22,11 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAN
 @click.argument("template", type=click.Path(exists=True, path_type=Path))
 @click.option("--stack", help="The stack's name. Default: the name of the template's folder.")
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A template parameter.")
+@click.option("--guide", is_flag=True, hidden=True, help="Then print the folder's try-it.txt.")
 @endpoint_option
-def command(template: Path, stack: str | None, params: tuple[str, ...], endpoint: str) -> None:
+def command(
+    template: Path, stack: str | None, params: tuple[str, ...], guide: bool, endpoint: str
+) -> None:
     """Deploy TEMPLATE (a CloudFormation or SAM template, or a folder with a template.yaml).
 
     Local code folders are zipped and uploaded; the stack is created, or updated through a change set; a line
@@ -39,7 +42,18 @@ def command(template: Path, stack: str | None, params: tuple[str, ...], endpoint
             body = package_template(template, cloud)
         except PackagingError as error:
             raise click.ClickException(str(error)) from error
-        _deploy(cloud, name, body, given)
+        outputs = _deploy(cloud, name, body, given)
+    if guide:
+        _say_guide(template.parent / "try-it.txt", {"endpoint": endpoint, **outputs})
+
+
+def _say_guide(path: Path, values: dict[str, str]) -> None:
+    """What to try now, with the stack's outputs filled in."""
+    text = path.read_text("utf-8")
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    click.echo(text)
+    sys.stdout.flush()
 
 
 def _template_in(folder: Path) -> Path:
@@ -56,7 +70,8 @@ def _parameter(text: str) -> dict[str, str]:
     return {"ParameterKey": key, "ParameterValue": value}
 
 
-def _deploy(cloud: Cloud, name: str, body: str, given: list[dict[str, str]]) -> None:
+def _deploy(cloud: Cloud, name: str, body: str, given: list[dict[str, str]]) -> dict[str, str]:
+    """Create or update the stack; its outputs by key."""
     cloudformation = cloud.client("cloudformation")
     existing = _stack_or_none(cloudformation, name)
     creating = existing is None or existing["StackStatus"] == "REVIEW_IN_PROGRESS"
@@ -89,7 +104,7 @@ def _deploy(cloud: Cloud, name: str, body: str, given: list[dict[str, str]]) -> 
         status = follow_stack(cloudformation, change_set["StackId"], seen)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise click.ClickException(f"{name} is {status}; the lines above say why.")
-    _say_outputs(cloudformation, name)
+    return _say_outputs(cloudformation, name)
 
 
 def _only_declared(
@@ -128,11 +143,13 @@ def _await_change_set(cloudformation: Any, change_set: str) -> bool:
         time.sleep(0.1)
 
 
-def _say_outputs(cloudformation: Any, name: str) -> None:
-    outputs = cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
+def _say_outputs(cloudformation: Any, name: str) -> dict[str, str]:
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     if outputs:
         click.echo("Outputs")
-        width = max(len(output["OutputKey"]) for output in outputs)
-        for output in outputs:
-            click.echo(f"  {output['OutputKey']:<{width}}  {output['OutputValue']}")
+        width = max(map(len, outputs))
+        for key, value in outputs.items():
+            click.echo(f"  {key:<{width}}  {value}")
     sys.stdout.flush()
+    return outputs

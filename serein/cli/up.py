@@ -120,15 +120,10 @@ async def _serve(config: Config, example: Path | None) -> None:
 
 
 async def _deploy_example(house: House, example: Path) -> None:
-    """Deploy the example as any user would, by the command line, then say what to try."""
+    """Deploy the example as any user would, by the command line, which then says what to try."""
     deploy = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "serein.cli.main",
-        "deploy",
-        str(example),
-        "--endpoint",
-        house.endpoint,
+        *(sys.executable, "-m", "serein.cli.main", "deploy", str(example)),
+        *("--endpoint", house.endpoint, "--param", f"PublicEndpoint={house.endpoint}", "--guide"),
     )
     try:
         code = await deploy.wait()
@@ -138,7 +133,3 @@ async def _deploy_example(house: House, example: Path) -> None:
         raise
     if code:
         click.echo("The example was not deployed; Serein runs all the same.", err=True)
-        return
-    guide = example / "try-it.txt"
-    if guide.is_file():
-        click.echo(guide.read_text().replace("{endpoint}", house.endpoint))
