@@ -117,14 +117,14 @@ class House:
             is_open=config.auth_open,
             account=config.account,
         )
-        self.api = AwsApi(
+        api = AwsApi(
             dispatch=self.dispatch,
             wire=self.wire,
             credentials=credentials,
             account=config.account,
             region=config.region,
         )
-        self.dispatch.authenticator = self.api.authenticate
+        self.dispatch.authenticator = api.authenticate
         pages = HousePages(
             trail=self.trail,
             services=self.registry.services,
@@ -137,7 +137,7 @@ class House:
         front = Front(
             hosts=hosts,
             pages=pages,
-            api=self.api,
+            api=api,
             dispatch=self.dispatch,
             account=config.account,
             region=config.region,
@@ -148,6 +148,11 @@ class House:
 
     def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """The answer to a request, as a listener would have it."""
+        return self.front.handle(request)
+
+    def handle_inside(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """The same for a request out of a function's environment: open mode does not hold there."""
+        request.inside = True
         return self.front.handle(request)
 
     async def open(self) -> None:

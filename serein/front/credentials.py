@@ -32,7 +32,8 @@ class Credentials:
     """Checks signatures against what IAM knows.
 
     In open mode a key that IAM does not know acts as root of the default account, or, when it is twelve digits, of that
-    account; its signature cannot be checked, for nobody knows its secret. Keys that IAM knows are always checked.
+    account; its signature cannot be checked, for nobody knows its secret. Keys that IAM knows are always checked. Open mode
+    is for people and their tools: a request out of a function's environment needs a key that IAM knows.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Credentials:
             raise SignatureProblem("token_invalid", {"access_key": presented.access_key}) from error
         region = presented.region.partition(",")[0]
         if found is None:
-            return Caller(self._stranger(presented), region, presented)
+            return Caller(self._stranger(presented, request.inside), region, presented)
         if not found.active:
             raise SignatureProblem("inactive_access_key", {"access_key": presented.access_key})
         now = self._clock.now()
@@ -86,9 +87,9 @@ class Credentials:
             seed = chunk_seed(presented, caller.credential.secret, self._memo)
         return decoder_for(request.headers, declared, seed)
 
-    def _stranger(self, presented: Presented) -> Principal:
+    def _stranger(self, presented: Presented, is_inside: bool) -> Principal:
         key = presented.access_key
-        if not self._is_open:
+        if is_inside or not self._is_open:
             raise SignatureProblem("unknown_access_key", {"access_key": key})
         account = key if len(key) == 12 and key.isdigit() else self._account
         return root_of(account, key)

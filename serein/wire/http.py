@@ -36,6 +36,8 @@ class HttpRequest(msgspec.Struct):
     peer: str = "127.0.0.1"
     received_at: float = 0.0
     """Monotonic seconds at which the head was complete."""
+    inside: bool = False
+    """Whether it comes out of a function's environment."""
 
     @property
     def host(self) -> str:
