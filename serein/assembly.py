@@ -29,7 +29,7 @@ from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
-from serein.services import iam, sts
+from serein.services import apigatewayv2, dynamodb, dynamodbstreams, iam, logs, sts
 from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
@@ -99,7 +99,11 @@ class House:
     def _services(self) -> list[Service]:
         """Every service, named once."""
         return [
+            apigatewayv2.service(),
+            dynamodb.SERVICE,
+            dynamodbstreams.SERVICE,
             iam.SERVICE,
+            logs.SERVICE,
             sts.service(self.identities),
         ]
 

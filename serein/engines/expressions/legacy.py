@@ -233,7 +233,7 @@ def compile_attributes_to_get(attributes: list[str]) -> Projection:
 
 
 class AttributeUpdates:
-    """The `AttributeUpdates` of UpdateItem: `apply(item)` gives the new item, as Update does."""
+    """The `AttributeUpdates` of UpdateItem: `apply(item)`, `roots`, `touched`, `only_removes` as Update has them."""
 
     def __init__(self, updates: Mapping[str, Mapping[str, Any]]) -> None:
         self._actions: list[tuple[str, str, AttributeValue | None]] = []
@@ -244,6 +244,7 @@ class AttributeUpdates:
             _check_action(action, value)
             self._actions.append((name, action, value))
         self.roots = frozenset(updates)
+        self.only_removes = all(action == "DELETE" for _, action, _ in self._actions)
         self.touched = projector([(name,) for name in updates])
 
     def apply(self, item: Item) -> Item:

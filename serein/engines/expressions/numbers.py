@@ -19,7 +19,10 @@ EXPONENT_MIN = -130
 _EXACT = Context(prec=320, Emax=10_000, Emin=-10_000, traps=[InvalidOperation])
 _CHARACTERS_MAX = 1000
 
-_plain: Callable[[str], re.Match[str] | None] = re.compile(r"0|-?[1-9][0-9]{0,37}").fullmatch
+# Most numbers come in normal form; these need no arithmetic to see it.
+_normal: Callable[[str], re.Match[str] | None] = re.compile(
+    r"0|-?[1-9][0-9]{0,37}|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{0,17}[1-9]"
+).fullmatch
 _any: Callable[[str], re.Match[str] | None] = re.compile(
     r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?"
 ).fullmatch
@@ -27,7 +30,7 @@ _any: Callable[[str], re.Match[str] | None] = re.compile(
 
 def normalise_number(text: str) -> str:
     """`text` as DynamoDB gives it back: plain notation, no needless zeros. Raises ValidationException."""
-    if _plain(text) is not None:
+    if _normal(text) is not None:
         return text
     if not text:
         raise ValidationException("The parameter cannot be converted to a numeric value")
@@ -70,7 +73,7 @@ def _place_point(digits: str, exponent: int) -> str:
 
 def number_value(text: str) -> int | Decimal:
     """A number in normal form as something that compares exactly."""
-    return int(text) if _plain(text) is not None else Decimal(text)
+    return Decimal(text) if "." in text else int(text)
 
 
 def add_numbers(left: str, right: str) -> str:

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Exp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from serein.engines.expressions.errors import ValidationException
@@ -63,7 +64,7 @@ def check_placeholder_keys(
     if names is not None:
         if not names:
             raise ValidationException("ExpressionAttributeNames must not be empty")
-        _check_keys("ExpressionAttributeNames", _NAME_KEY, names)
+        _check_keys("ExpressionAttributeNames", tuple(names))
         for key, name in names.items():
             if not name:
                 raise ValidationException(
@@ -73,10 +74,13 @@ def check_placeholder_keys(
     if values is not None:
         if not values:
             raise ValidationException("ExpressionAttributeValues must not be empty")
-        _check_keys("ExpressionAttributeValues", _VALUE_KEY, values)
+        _check_keys("ExpressionAttributeValues", tuple(values))
 
 
-def _check_keys(parameter: str, form: re.Pattern[str], keys: Iterable[str]) -> None:
+# Programs use the same few placeholders again and again: a pure memo of those found good.
+@lru_cache(maxsize=1024)
+def _check_keys(parameter: str, keys: tuple[str, ...]) -> None:
+    form = _NAME_KEY if parameter == "ExpressionAttributeNames" else _VALUE_KEY
     for key in keys:
         if form.fullmatch(key) is None:
             raise ValidationException(

@@ -59,7 +59,8 @@ class Update(msgspec.Struct, frozen=True, eq=False):
     """A compiled update: `check(values)` once, then `apply(item, values)` gives the new item.
 
     `paths` are the places that it writes, `roots` their attributes; `touched` copies from an item
-    the parts that it writes (what UPDATED_OLD and UPDATED_NEW answer).
+    the parts that it writes (what UPDATED_OLD and UPDATED_NEW answer). `only_removes` tells an update that
+    makes no item where there is none.
     """
 
     parameter: str
@@ -73,6 +74,7 @@ class Update(msgspec.Struct, frozen=True, eq=False):
     names_used: frozenset[str]
     values_used: frozenset[str]
     values_in_order: tuple[str, ...]
+    only_removes: bool = False
 
     def check(self, values: Values) -> None:
         """The values that it uses are there and of types that its operators take. Raises."""
@@ -235,6 +237,7 @@ def compile_update(
         names_used=frozenset(scope.names_used),
         values_used=frozenset(scope.values_used),
         values_in_order=tuple(scope.values_used),
+        only_removes=not assignments and all(verb == "DELETE" for _, _, verb, _ in changes),
     )
 
 

@@ -33,7 +33,7 @@ ITEM_BYTES_MAX = 400 * 1024
 _TYPES = frozenset(TYPE_NAMES)
 
 
-def normalise_item(item: Item) -> int:
+def normalise_item(item: Item, depth: int = 1) -> int:
     """Check every attribute of `item`, bring it to normal form, in place; its size as `item_size` says.
 
     Raises ValidationException.
@@ -42,32 +42,35 @@ def normalise_item(item: Item) -> int:
     for name, value in item.items():
         total += len(name) if name.isascii() else utf8_size(name)
         # The commonest kind, without a call.
-        if type(value) is dict and len(value) == 1:
+        if type(value) is dict and len(value) == 1 and depth <= DEPTH_MAX:
             text = value.get("S")
             if type(text) is str:
                 total += len(text) if text.isascii() else utf8_size(text)
                 continue
-        total += normalise_value(value)
+        total += normalise_value(value, depth)
     return total
 
 
 def normalise_value(value: Any, depth: int = 1) -> int:
     """Check one AttributeValue, bring it to normal form, in place; its size. Raises ValidationException."""
+    if type(value) is dict and len(value) == 1 and depth <= DEPTH_MAX:
+        for kind, content in value.items():
+            check = _CHECKS.get(kind)
+            if check is not None and content is not None:
+                return check(value, content, depth)
+    return _normalise_unusual(value, depth)
+
+
+def _normalise_unusual(value: Any, depth: int) -> int:
     if type(value) is not dict:
         raise SerializationException(_unexpected(value, "structure or map"))
-    if len(value) != 1:
-        _drop_nulls(value)
-    for kind, content in value.items():
-        check = _CHECKS.get(kind)
-        if check is None or content is None:
-            raise _empty()
-        if depth > DEPTH_MAX:
-            raise ValidationException(
-                "Nesting Levels have exceeded supported limits: "
-                "Attributes in the item have nested levels beyond supported limit"
-            )
-        return check(value, content, depth)
-    raise _empty()
+    _drop_nulls(value)
+    if depth > DEPTH_MAX:
+        raise ValidationException(
+            "Nesting Levels have exceeded supported limits: "
+            "Attributes in the item have nested levels beyond supported limit"
+        )
+    return normalise_value(value, depth)
 
 
 def _empty() -> ValidationException:
@@ -127,7 +130,7 @@ def _check_strings(value: AttributeValue, content: Any, depth: int) -> int:
         raise parameter_invalid("An string set  may not be empty")
     if len(set(members)) != len(members):
         raise parameter_invalid(f"Input collection [{', '.join(members)}] contains duplicates.")
-    value["SS"] = sorted(members)
+    members.sort()
     return sum(map(utf8_size, members))
 
 
@@ -155,10 +158,7 @@ def _check_binaries(value: AttributeValue, content: Any, depth: int) -> int:
 def _check_map(value: AttributeValue, content: Any, depth: int) -> int:
     if type(content) is not dict:
         raise SerializationException(_unexpected(content, "structure or map"))
-    total = 3
-    for name, member in content.items():
-        total += 1 + utf8_size(name) + normalise_value(member, depth + 1)
-    return total
+    return 3 + len(content) + normalise_item(content, depth + 1)
 
 
 def _check_list(value: AttributeValue, content: Any, depth: int) -> int:

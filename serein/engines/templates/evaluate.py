@@ -317,7 +317,7 @@ def _import_value(scope: Scope, argument: Value) -> Value:
         )
     if scope.exports is not None and name in scope.exports:
         return scope.exports[name]
-    if scope.planning and scope.exports is None:
+    if scope.planning:
         return UNKNOWN
     raise TemplateError(f"No export named {name} found")
 

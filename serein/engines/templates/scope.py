@@ -35,7 +35,7 @@ class Scope(msgspec.Struct, kw_only=True):
     """Everything outside an expression that it may mention.
 
     With `planning` set, what is not known yet evaluates to `UNKNOWN`; otherwise asking for it is an error.
-    `exports` is None when it is not known either. `zones` are the availability zones by region.
+    `exports` are what other stacks export. `zones` are the availability zones by region.
     """
 
     pseudo: Pseudo

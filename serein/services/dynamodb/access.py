@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from serein.base.arn import arn_or_none, make_arn
@@ -11,8 +10,8 @@ from serein.kernel.calls import Call
 from serein.kernel.operations import Need, Read
 from serein.services.dynamodb.model import ResourceNotFoundException
 from serein.services.dynamodb.records import TABLES, Index, TableRecord
+from serein.services.dynamodb.rules.names import check_name
 
-_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _TABLE_PREFIX = "table/"
 
 
@@ -126,15 +125,6 @@ def find_table_by_arn(read: Read, arn: str) -> TableRecord:
             f"Requested resource not found: ResourcArn: {arn} not found"
         )
     return table
-
-
-def check_name(name: str) -> None:
-    """Names of tables and indexes. Raises ValidationException."""
-    if _NAME.fullmatch(name) is None:
-        raise ValidationException(
-            "Invalid table/index name.  Table/index names must be between 3 and 255 characters "
-            "long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'"
-        )
 
 
 def new_table_arn(read: Read, name: str) -> str:

@@ -133,38 +133,3 @@ TOKENS = Table(
     TransactionToken,
     key=lambda used: (used.period, used.account, used.region, used.token),
 )
-
-
-class StreamCounter(msgspec.Struct, frozen=True, kw_only=True):
-    """The last sequence number given out in a stream."""
-
-    stream: str
-    last: int
-
-
-class Stream(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream of a table's changes; it outlives its table by a day, as its records do."""
-
-    account: str
-    region: str
-    arn: str
-    id: str
-    label: str
-    table: str
-    view: str
-    hash: str
-    sort: str
-    created_at: float
-    disabled_at: float | None = None
-
-
-STREAM_COUNTERS = Table(
-    "dynamodb.stream_counters", StreamCounter, key=lambda counter: (counter.stream,)
-)
-STREAMS = Table(
-    "dynamodb.streams",
-    Stream,
-    key=lambda stream: (stream.account, stream.region, stream.table, stream.label),
-    cached=True,
-)
-STREAM_RECORDS = BytesTable("dynamodb.stream_records")

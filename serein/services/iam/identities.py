@@ -1,11 +1,57 @@
-"""What the door knows of identities, from IAM's tables."""
+"""What the door knows of identities, from IAM's tables: keys, sessions, policies. Cached by the tables' versions."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from serein.base.clock import Clock
+from serein.contracts.sessions import KEYS, DamagedToken, open_or_none
+from serein.engines.policy import Policy
 from serein.kernel.calls import Principal
-from serein.kernel.identities import Credential, PrincipalPolicies, RoleFacts
+from serein.kernel.identities import Credential, InvalidToken, PrincipalPolicies, RoleFacts
+from serein.kernel.tags import TAGS, tags_of
+from serein.services.iam.policies_of_entities import (
+    Compiled,
+    document_or_none,
+    policies_of_entity,
+)
+from serein.services.iam.records import (
+    ACCESS_KEYS,
+    ATTACHMENTS,
+    GROUPS_OF,
+    INLINE,
+    POLICIES,
+    ROLES,
+    USERS,
+    VERSIONS,
+    KeyUse,
+    OwnerKind,
+    Role,
+    RoleUse,
+    User,
+)
+from serein.services.iam.rules.ids import is_own_session_key
 from serein.store.interface import Snapshot
+
+CACHED_MAX: Final = 4096
+USES_MAX: Final = 10_000
+_TABLES = (
+    USERS,
+    ROLES,
+    GROUPS_OF,
+    INLINE,
+    ATTACHMENTS,
+    POLICIES,
+    VERSIONS,
+    ACCESS_KEYS,
+    TAGS,
+    KEYS,
+)
+
+
+_EVERYTHING: Final = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+)
 
 
 class StoredIdentities:
@@ -13,20 +59,185 @@ class StoredIdentities:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._compiled = Compiled()
+        self._seen_version = -1
+        self._stamp: tuple[int, ...] = ()
+        self._credentials: dict[tuple[str, str | None], Credential | None] = {}
+        self._policies: dict[tuple[str, str, str], tuple[Principal, PrincipalPolicies | None]] = {}
+        self._uses: dict[str, tuple[float, str, str]] = {}
+        self._roles: dict[str, str] = {}
+        """The role behind each session's access key, for the role's last use."""
+
+    def _refresh(self, snapshot: Snapshot) -> None:
+        """Forget what was derived from tables that have changed since."""
+        if snapshot.version == self._seen_version and not hasattr(snapshot, "put"):
+            return
+        version = snapshot.table_version
+        stamp = tuple([version(table) for table in _TABLES])
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._credentials.clear()
+            self._policies.clear()
+        # An open transaction bears the number of the version to come, which others of its batch will share.
+        self._seen_version = -1 if hasattr(snapshot, "put") else snapshot.version
 
     def credential_or_none(
         self, snapshot: Snapshot, access_key: str, session_token: str | None
     ) -> Credential | None:
-        """What an access key stands for."""
-        return None
+        """What an access key stands for. Raises InvalidToken."""
+        self._refresh(snapshot)
+        key = (access_key, session_token)
+        if key in self._credentials:
+            return self._credentials[key]
+        found = _look_up(snapshot, access_key, session_token)
+        if len(self._credentials) >= CACHED_MAX:
+            self._credentials.clear()
+        # Strangers are not kept: whoever makes up keys would empty the cache of the known ones.
+        if found is not None:
+            self._credentials[key] = found
+            if found.principal.kind == "role":
+                if len(self._roles) >= CACHED_MAX:
+                    self._roles.clear()
+                self._roles[access_key] = found.principal.role_arn
+        return found
 
     def policies_of(self, snapshot: Snapshot, principal: Principal) -> PrincipalPolicies | None:
-        """The policies of a user or role session."""
-        return None
+        """The policies of a user, role session or federated user; None when user or role is gone."""
+        self._refresh(snapshot)
+        key = (principal.access_key, principal.arn, principal.role_arn)
+        kept = self._policies.get(key)
+        if kept is not None and (kept[0] is principal or kept[0] == principal):
+            return kept[1]
+        found = self._compile(snapshot, principal)
+        if len(self._policies) >= CACHED_MAX:
+            self._policies.clear()
+        self._policies[key] = (principal, found)
+        return found
+
+    def _compile(self, snapshot: Snapshot, principal: Principal) -> PrincipalPolicies | None:
+        arn = principal.role_arn or principal.arn
+        session = principal.session
+        tags: dict[str, str] = {}
+        name = ""
+        if principal.kind == "federated" and arn.endswith(":root"):
+            identity, boundary = self._everything(), None
+        else:
+            entity = _entity_or_none(snapshot, principal, arn)
+            if entity is None:
+                return None
+            kind: OwnerKind = "role" if isinstance(entity, Role) else "user"
+            identity, boundary = policies_of_entity(snapshot, kind, entity, self._compiled)
+            name = entity.name
+            if principal.kind != "federated":
+                tags = tags_of(snapshot, entity.arn)
+        if session is not None:
+            tags = {**tags, **session.tags}
+        return PrincipalPolicies(
+            identity=tuple(identity),
+            boundary=boundary,
+            session=self._session_policies(snapshot, principal),
+            tags=tags,
+            name=name,
+        )
+
+    def _everything(self) -> list[Policy]:
+        """What the root user may, of which it may give parts to a federated user."""
+        policy = self._compiled.policy_or_none(_EVERYTHING, "identity", "root")
+        return [] if policy is None else [policy]
+
+    def _session_policies(
+        self, snapshot: Snapshot, principal: Principal
+    ) -> tuple[Policy, ...] | None:
+        """Session policies: texts, and ARNs of managed policies, whose documents hold as they are now."""
+        session = principal.session
+        if session is None or session.policies is None:
+            return None
+        compiled = []
+        for text in session.policies:
+            document = document_or_none(snapshot, text) if text.startswith("arn:") else text
+            policy = self._compiled.policy_or_none(document or "", "session", "")
+            if policy is not None:
+                compiled.append(policy)
+        return tuple(compiled)
 
     def role_or_none(self, snapshot: Snapshot, arn: str) -> RoleFacts | None:
         """The role of that ARN."""
-        return None
+        parts = arn.split(":", 5)
+        if len(parts) != 6 or parts[2] != "iam":
+            return None
+        role = snapshot.get(ROLES, parts[4], arn.rpartition("/")[2].lower())
+        if role is None or role.arn != arn:
+            return None
+        return RoleFacts(
+            arn=role.arn,
+            id=role.id,
+            name=role.name,
+            account=role.account,
+            trust=role.trust,
+            session_s_max=role.session_s_max,
+            tags=tags_of(snapshot, role.arn),
+        )
 
     def note_use(self, access_key: str, service: str, region: str, now: float) -> None:
-        """Remember the last use of a key."""
+        """Remember the last use of a key; a worker writes it down."""
+        if access_key in self._uses or len(self._uses) < USES_MAX:
+            self._uses[access_key] = (now, service, region)
+
+    def take_uses(self) -> list[KeyUse | RoleUse]:
+        """The uses noted since the last time, as the records to be written."""
+        taken, self._uses = self._uses, {}
+        records: list[KeyUse | RoleUse] = []
+        for key, (at, service, region) in taken.items():
+            arn = self._roles.get(key)
+            if arn is not None:
+                name = arn.rpartition("/")[2]
+                records.append(RoleUse(account=arn.split(":")[4], role=name, at=at, region=region))
+            elif key.startswith("AKIA"):
+                records.append(KeyUse(id=key, at=at, service=service, region=region))
+        return records
+
+
+def _look_up(snapshot: Snapshot, access_key: str, token: str | None) -> Credential | None:
+    if token:
+        try:
+            session = open_or_none(snapshot, token)
+        except DamagedToken as error:
+            raise InvalidToken from error
+        if session is not None:
+            if session.access_key != access_key:
+                raise InvalidToken
+            facts = session.principal.session
+            expires_at = None if facts is None else facts.expires_at
+            return Credential(
+                secret=session.secret, principal=session.principal, expires_at=expires_at
+            )
+    key = snapshot.get(ACCESS_KEYS, access_key)
+    if key is None:
+        if not token and is_own_session_key(access_key):
+            raise InvalidToken
+        return None
+    if token:
+        raise InvalidToken
+    user = snapshot.get(USERS, key.account, key.user.lower())
+    if user is None:
+        return None
+    principal = Principal(
+        kind="user", account=key.account, arn=user.arn, id=user.id, access_key=key.id
+    )
+    return Credential(secret=key.secret, principal=principal, active=key.active)
+
+
+def _entity_or_none(snapshot: Snapshot, principal: Principal, arn: str) -> User | Role | None:
+    """The user or role itself: one of the same name that was made later is another."""
+    name = arn.rpartition("/")[2].lower()
+    account = principal.account
+    entity: User | Role | None
+    if principal.kind == "role":
+        entity = snapshot.get(ROLES, account, name)
+        known_id = principal.id.partition(":")[0]
+    else:
+        entity = snapshot.get(USERS, account, name)
+        known_id = principal.id if principal.kind == "user" else ""
+    if entity is None or entity.arn != arn or (known_id and entity.id != known_id):
+        return None
+    return entity

@@ -39,7 +39,11 @@ _PASSED = (
 
 def _stream(properties: Properties) -> dict[str, Any] | None:
     given = properties.get("StreamSpecification")
-    return None if given is None else {"StreamEnabled": True, "StreamViewType": given["StreamViewType"]}
+    return (
+        None
+        if given is None
+        else {"StreamEnabled": True, "StreamViewType": given["StreamViewType"]}
+    )
 
 
 def _encryption(properties: Properties) -> dict[str, Any] | None:
@@ -53,7 +57,11 @@ def _encryption(properties: Properties) -> dict[str, Any] | None:
 async def _create(rx: Deploying, properties: Properties) -> Deployed:
     name = properties.get("TableName") or rx.name(255)
     indexes = [
-        {key: value for key, value in index.items() if key not in ("ContributorInsightsSpecification",)}
+        {
+            key: value
+            for key, value in index.items()
+            if key not in ("ContributorInsightsSpecification",)
+        }
         for index in properties.get("GlobalSecondaryIndexes", ())
     ]
     params = {key: properties[key] for key in _PASSED if key in properties}
@@ -86,7 +94,9 @@ def _table(table: dict[str, Any], name: str) -> Deployed:
 
 async def _until_active(rx: Deploying, name: str) -> dict[str, Any]:
     for _ in range(WAITS_MAX):
-        table: dict[str, Any] = (await rx.call("dynamodb", "DescribeTable", TableName=name))["Table"]
+        table: dict[str, Any] = (await rx.call("dynamodb", "DescribeTable", TableName=name))[
+            "Table"
+        ]
         indexes = table.get("GlobalSecondaryIndexes", ())
         if table["TableStatus"] == "ACTIVE" and all(
             index.get("IndexStatus", "ACTIVE") == "ACTIVE" for index in indexes
@@ -98,11 +108,16 @@ async def _until_active(rx: Deploying, name: str) -> dict[str, Any]:
 
 async def _extras(rx: Deploying, name: str, properties: Properties, before: Properties) -> None:
     """What has operations of its own."""
-    ttl, ttl_before = properties.get("TimeToLiveSpecification"), before.get("TimeToLiveSpecification")
+    ttl, ttl_before = (
+        properties.get("TimeToLiveSpecification"),
+        before.get("TimeToLiveSpecification"),
+    )
     if ttl != ttl_before and (ttl or (ttl_before or {}).get("Enabled")):
         wanted = ttl or {**(ttl_before or {}), "Enabled": False}
         if wanted.get("Enabled") or (ttl_before or {}).get("Enabled"):
-            await rx.call("dynamodb", "UpdateTimeToLive", TableName=name, TimeToLiveSpecification=wanted)
+            await rx.call(
+                "dynamodb", "UpdateTimeToLive", TableName=name, TimeToLiveSpecification=wanted
+            )
     recovery = properties.get("PointInTimeRecoverySpecification")
     if recovery is not None and changed(properties, before, "PointInTimeRecoverySpecification"):
         await rx.call(
@@ -163,7 +178,10 @@ def _steps(properties: Properties, before: Properties) -> list[dict[str, Any]]:
                 }
             )
         elif index.get("ProvisionedThroughput") != was[name].get("ProvisionedThroughput"):
-            change = {"IndexName": name, "ProvisionedThroughput": index.get("ProvisionedThroughput")}
+            change = {
+                "IndexName": name,
+                "ProvisionedThroughput": index.get("ProvisionedThroughput"),
+            }
             steps.append({"GlobalSecondaryIndexUpdates": [{"Update": change}]})
     return [step for step in steps if step]
 

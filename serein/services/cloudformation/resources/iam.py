@@ -41,7 +41,11 @@ async def sync_inline(
     for policy, document in after.items():
         if was.get(policy) != document:
             await rx.call(
-                "iam", f"Put{kind}Policy", PolicyName=policy, PolicyDocument=policy_text(document), **owner
+                "iam",
+                f"Put{kind}Policy",
+                PolicyName=policy,
+                PolicyDocument=policy_text(document),
+                **owner,
             )
     for policy in was:
         if policy not in after:
@@ -145,7 +149,10 @@ async def _update_role(
         boundary = properties.get("PermissionsBoundary")
         if boundary:
             await rx.call(
-                "iam", "PutRolePermissionsBoundary", RoleName=physical_id, PermissionsBoundary=boundary
+                "iam",
+                "PutRolePermissionsBoundary",
+                RoleName=physical_id,
+                PermissionsBoundary=boundary,
             )
         else:
             await rx.call("iam", "DeleteRolePermissionsBoundary", RoleName=physical_id)
@@ -169,12 +176,19 @@ async def _put_on_owners(rx: Deploying, properties: Properties, before: Properti
     for owners, kind in _OWNERS:
         for owner in properties.get(owners, ()):
             await rx.call(
-                "iam", f"Put{kind}Policy", PolicyName=name, PolicyDocument=document, **{f"{kind}Name": owner}
+                "iam",
+                f"Put{kind}Policy",
+                PolicyName=name,
+                PolicyDocument=document,
+                **{f"{kind}Name": owner},
             )
         for owner in before.get(owners, ()):
             if owner not in properties.get(owners, ()) or before["PolicyName"] != name:
                 await delete_quietly(
-                    rx, f"Delete{kind}Policy", PolicyName=before["PolicyName"], **{f"{kind}Name": owner}
+                    rx,
+                    f"Delete{kind}Policy",
+                    PolicyName=before["PolicyName"],
+                    **{f"{kind}Name": owner},
                 )
 
 
@@ -195,7 +209,10 @@ async def _delete_policy(rx: Deploying, physical_id: str, properties: Properties
     for owners, kind in _OWNERS:
         for owner in properties.get(owners, ()):
             await delete_quietly(
-                rx, f"Delete{kind}Policy", PolicyName=properties["PolicyName"], **{f"{kind}Name": owner}
+                rx,
+                f"Delete{kind}Policy",
+                PolicyName=properties["PolicyName"],
+                **{f"{kind}Name": owner},
             )
 
 
@@ -243,7 +260,9 @@ async def _attach_owners(
                 await rx.call("iam", f"Attach{kind}Policy", PolicyArn=arn, **{f"{kind}Name": owner})
         for owner in was:
             if owner not in after:
-                await delete_quietly(rx, f"Detach{kind}Policy", PolicyArn=arn, **{f"{kind}Name": owner})
+                await delete_quietly(
+                    rx, f"Detach{kind}Policy", PolicyArn=arn, **{f"{kind}Name": owner}
+                )
 
 
 async def _versions(rx: Deploying, arn: str) -> list[dict[str, Any]]:
@@ -260,7 +279,10 @@ async def _update_managed(
         others = await _versions(rx, physical_id)
         if len(others) >= VERSIONS_MAX - 1:
             await rx.call(
-                "iam", "DeletePolicyVersion", PolicyArn=physical_id, VersionId=others[0]["VersionId"]
+                "iam",
+                "DeletePolicyVersion",
+                PolicyArn=physical_id,
+                VersionId=others[0]["VersionId"],
             )
         await rx.call(
             "iam",
@@ -299,7 +321,9 @@ async def _create_profile(rx: Deploying, properties: Properties) -> Deployed:
     present = {role["RoleName"] for role in answer["InstanceProfile"].get("Roles", ())}
     for role in properties["Roles"]:
         if role not in present:
-            await rx.call("iam", "AddRoleToInstanceProfile", InstanceProfileName=name, RoleName=role)
+            await rx.call(
+                "iam", "AddRoleToInstanceProfile", InstanceProfileName=name, RoleName=role
+            )
     return Deployed(physical_id=name, attributes={"Arn": answer["InstanceProfile"]["Arn"]})
 
 

@@ -81,12 +81,17 @@ async def _update_user(
     rx: Deploying, physical_id: str, properties: Properties, before: Properties
 ) -> Deployed:
     if changed(properties, before, "Path"):
-        await rx.call("iam", "UpdateUser", UserName=physical_id, NewPath=properties.get("Path", "/"))
+        await rx.call(
+            "iam", "UpdateUser", UserName=physical_id, NewPath=properties.get("Path", "/")
+        )
     if changed(properties, before, "PermissionsBoundary"):
         boundary = properties.get("PermissionsBoundary")
         if boundary:
             await rx.call(
-                "iam", "PutUserPermissionsBoundary", UserName=physical_id, PermissionsBoundary=boundary
+                "iam",
+                "PutUserPermissionsBoundary",
+                UserName=physical_id,
+                PermissionsBoundary=boundary,
             )
         else:
             await delete_quietly(rx, "DeleteUserPermissionsBoundary", UserName=physical_id)
@@ -129,7 +134,9 @@ async def _update_group(
     rx: Deploying, physical_id: str, properties: Properties, before: Properties
 ) -> Deployed:
     if changed(properties, before, "Path"):
-        await rx.call("iam", "UpdateGroup", GroupName=physical_id, NewPath=properties.get("Path", "/"))
+        await rx.call(
+            "iam", "UpdateGroup", GroupName=physical_id, NewPath=properties.get("Path", "/")
+        )
     await sync_attached(rx, "Group", physical_id, properties, before)
     await sync_inline(rx, "Group", physical_id, properties, before)
     answer = await rx.call("iam", "GetGroup", GroupName=physical_id)

@@ -116,7 +116,9 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
 def is_gone(error: AwsError) -> bool:
     """Whether `error` says that the resource is not there (so a deletion has nothing to do)."""
     code = error.code
-    return "NotFound" in code or code.startswith("NoSuch") or "NonExistent" in code or code in ("404",)
+    return (
+        "NotFound" in code or code.startswith("NoSuch") or "NonExistent" in code or code in ("404",)
+    )
 
 
 def exists_already(error: AwsError) -> bool:
@@ -125,7 +127,13 @@ def exists_already(error: AwsError) -> bool:
     return (
         "AlreadyExist" in code
         or "AlreadyOwnedByYou" in code
-        or code in ("ResourceConflictException", "ResourceInUseException", "QueueNameExists", "ConflictException")
+        or code
+        in (
+            "ResourceConflictException",
+            "ResourceInUseException",
+            "QueueNameExists",
+            "ConflictException",
+        )
     )
 
 
@@ -138,7 +146,9 @@ def changed(properties: Properties, before: Properties, *names: str) -> bool:
     return any(properties.get(name) != before.get(name) for name in names)
 
 
-def tag_changes(after: Mapping[str, str], before: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def tag_changes(
+    after: Mapping[str, str], before: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
     """What to add or change, and which keys to remove."""
     added = {key: value for key, value in after.items() if before.get(key) != value}
     return added, [key for key in before if key not in after]

@@ -14,7 +14,9 @@ from serein.services.cloudformation.resources.interface import (
 
 
 def _group(rx: Deploying, name: str) -> Deployed:
-    return Deployed(physical_id=name, attributes={"Arn": f"{rx.arn('logs', f'log-group:{name}')}:*"})
+    return Deployed(
+        physical_id=name, attributes={"Arn": f"{rx.arn('logs', f'log-group:{name}')}:*"}
+    )
 
 
 async def _create_group(rx: Deploying, properties: Properties) -> Deployed:
@@ -33,7 +35,10 @@ async def _create_group(rx: Deploying, properties: Properties) -> Deployed:
             raise
     if "RetentionInDays" in properties:
         await rx.call(
-            "logs", "PutRetentionPolicy", logGroupName=name, retentionInDays=properties["RetentionInDays"]
+            "logs",
+            "PutRetentionPolicy",
+            logGroupName=name,
+            retentionInDays=properties["RetentionInDays"],
         )
     return _group(rx, name)
 
@@ -73,7 +78,10 @@ async def _create_stream(rx: Deploying, properties: Properties) -> Deployed:
 
 async def _delete_stream(rx: Deploying, physical_id: str, properties: Properties) -> None:
     await rx.call(
-        "logs", "DeleteLogStream", logGroupName=properties["LogGroupName"], logStreamName=physical_id
+        "logs",
+        "DeleteLogStream",
+        logGroupName=properties["LogGroupName"],
+        logStreamName=physical_id,
     )
 
 
@@ -86,6 +94,9 @@ TYPES = (
         named_by="LogGroupName",
     ),
     ResourceType(
-        name="AWS::Logs::LogStream", create=_create_stream, delete=_delete_stream, named_by="LogStreamName"
+        name="AWS::Logs::LogStream",
+        create=_create_stream,
+        delete=_delete_stream,
+        named_by="LogStreamName",
     ),
 )

@@ -55,7 +55,9 @@ _SETTINGS: dict[str, tuple[Put, Put | None]] = {
     ),
     "VersioningConfiguration": (
         _put("PutBucketVersioning", "VersioningConfiguration"),
-        _put("PutBucketVersioning", "VersioningConfiguration", lambda value: {"Status": "Suspended"}),
+        _put(
+            "PutBucketVersioning", "VersioningConfiguration", lambda value: {"Status": "Suspended"}
+        ),
     ),
     "BucketEncryption": (
         _put("PutBucketEncryption", "ServerSideEncryptionConfiguration", encryption_of),
@@ -110,7 +112,9 @@ _ACLS = {
 def _refuse_unbuilt(properties: Properties) -> None:
     unbuilt = [name for name in properties if name not in _SETTINGS and name not in _ELSEWHERE]
     if unbuilt:
-        raise ResourceFailure(f"Serein has not implemented {', '.join(unbuilt)} of AWS::S3::Bucket yet.")
+        raise ResourceFailure(
+            f"Serein has not implemented {', '.join(unbuilt)} of AWS::S3::Bucket yet."
+        )
 
 
 async def _create_bucket(rx: Deploying, properties: Properties) -> Deployed:
@@ -123,7 +127,9 @@ async def _create_bucket(rx: Deploying, properties: Properties) -> Deployed:
             "s3",
             "CreateBucket",
             Bucket=name,
-            CreateBucketConfiguration=None if region == "us-east-1" else {"LocationConstraint": region},
+            CreateBucketConfiguration=None
+            if region == "us-east-1"
+            else {"LocationConstraint": region},
             ObjectLockEnabledForBucket=True if properties.get("ObjectLockEnabled") else None,
             ACL=_ACLS.get(acl, acl) if acl else None,
             ObjectOwnership="ObjectWriter" if acl and acl != "Private" else None,
@@ -161,9 +167,7 @@ def _bucket(rx: Deploying, name: str) -> Deployed:
     )
 
 
-async def _configure(
-    rx: Deploying, name: str, properties: Properties, before: Properties
-) -> None:
+async def _configure(rx: Deploying, name: str, properties: Properties, before: Properties) -> None:
     tags = rx.tags(properties.get("Tags"))
     if tags != rx.tags(before.get("Tags")) or (tags and not before):
         if tags:
@@ -185,7 +189,9 @@ async def _update_bucket(
     await _configure(rx, physical_id, properties, before)
     acl = properties.get("AccessControl")
     if acl != before.get("AccessControl"):
-        await rx.call("s3", "PutBucketAcl", Bucket=physical_id, ACL=_ACLS.get(acl, acl) if acl else "private")
+        await rx.call(
+            "s3", "PutBucketAcl", Bucket=physical_id, ACL=_ACLS.get(acl, acl) if acl else "private"
+        )
     return _bucket(rx, physical_id)
 
 

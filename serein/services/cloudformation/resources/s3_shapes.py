@@ -96,12 +96,17 @@ def _lifecycle_rule(rule: Given) -> dict[str, Any]:
     }
     if expiration:
         made["Expiration"] = expiration
-    transitions = [*rule.get("Transitions", ()), *([rule["Transition"]] if "Transition" in rule else ())]
+    transitions = [
+        *rule.get("Transitions", ()),
+        *([rule["Transition"]] if "Transition" in rule else ()),
+    ]
     if transitions:
         names = {"TransitionInDays": "Days", "TransitionDate": "Date"}
         made["Transitions"] = [_renamed(item, names) for item in transitions]
     if "NoncurrentVersionExpirationInDays" in rule:
-        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": rule["NoncurrentVersionExpirationInDays"]}
+        made["NoncurrentVersionExpiration"] = {
+            "NoncurrentDays": rule["NoncurrentVersionExpirationInDays"]
+        }
     elif "NoncurrentVersionExpiration" in rule:
         made["NoncurrentVersionExpiration"] = rule["NoncurrentVersionExpiration"]
     older = rule.get("NoncurrentVersionTransitions", ())

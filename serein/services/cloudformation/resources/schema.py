@@ -96,11 +96,15 @@ def _map(
     if not known:
         return dict(value)
     problems.extend(
-        f"The property {{{path}/{name}}} is required" for name in schema.get("required", ()) if name not in value
+        f"The property {{{path}/{name}}} is required"
+        for name in schema.get("required", ())
+        if name not in value
     )
     unknown = [name for name in value if name not in known]
     if unknown and schema.get("closed"):
-        problems.append(f"Encountered unsupported properties in {{{path or '/'}}}: [{', '.join(unknown)}]")
+        problems.append(
+            f"Encountered unsupported properties in {{{path or '/'}}}: [{', '.join(unknown)}]"
+        )
     return {
         name: _conform(known[name], member, f"{path}/{name}", definitions, problems, depth + 1)
         if name in known
@@ -134,7 +138,9 @@ def _scalar(kind: str, value: Any, path: str, problems: list[str]) -> Any:
 def _number(kind: str, value: str | float) -> int | float | None:
     try:
         number = float(value)
-        if kind == "integer" or (isinstance(value, str) and "." not in value and "e" not in value.lower()):
+        if kind == "integer" or (
+            isinstance(value, str) and "." not in value and "e" not in value.lower()
+        ):
             return int(value) if number.is_integer() else None
     except (ValueError, OverflowError):
         return None

@@ -12,6 +12,7 @@ from serein.engines.expressions.projections import Projection
 from serein.engines.expressions.values import Item, normalise_item
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.dynamodb.access import find_table, tables_of_batch
+from serein.services.dynamodb.model import BatchGetItemInput, BatchWriteItemInput
 from serein.services.dynamodb.records import TableRecord
 from serein.services.dynamodb.rules.capacity import (
     collection_metrics,
@@ -31,7 +32,6 @@ from serein.services.dynamodb.rules.rows import (
 )
 from serein.services.dynamodb.rules.write_costs import write_costs
 
-Request = dict[str, Any]
 Answer = dict[str, Any]
 
 GETS_MAX = 100
@@ -40,7 +40,7 @@ ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 
 @operation("BatchGetItem", on=tables_of_batch)
-def batch_get_item(read: Read, request: Request) -> Answer:
+def batch_get_item(read: Read, request: BatchGetItemInput) -> Answer:
     """Up to 100 items of several tables; those beyond 16 MB come back as unprocessed keys."""
     asked = request["RequestItems"]
     if sum(len(given["Keys"]) for given in asked.values()) > GETS_MAX:
@@ -102,7 +102,7 @@ class _Write(msgspec.Struct):
 
 
 @operation("BatchWriteItem", on=tables_of_batch)
-def batch_write_item(tx: Tx, request: Request) -> Answer:
+def batch_write_item(tx: Tx, request: BatchWriteItemInput) -> Answer:
     """Up to 25 puts and deletes; all of them are done."""
     asked = request["RequestItems"]
     if sum(map(len, asked.values())) > WRITES_MAX:

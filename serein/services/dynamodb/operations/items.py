@@ -10,7 +10,13 @@ from serein.engines.expressions.errors import ValidationException, parameter_inv
 from serein.engines.expressions.values import Item, item_size, normalise_item
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.dynamodb.access import find_table, table_of
-from serein.services.dynamodb.model import ConditionalCheckFailedException
+from serein.services.dynamodb.model import (
+    ConditionalCheckFailedException,
+    DeleteItemInput,
+    GetItemInput,
+    PutItemInput,
+    UpdateItemInput,
+)
 from serein.services.dynamodb.records import ITEMS, TableRecord
 from serein.services.dynamodb.rules.capacity import (
     add_capacity,
@@ -32,12 +38,12 @@ from serein.services.dynamodb.rules.rows import (
 from serein.services.dynamodb.rules.updates import ItemUpdate, parse_update
 from serein.services.dynamodb.rules.write_costs import write_costs
 
-Request = dict[str, Any]
+Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
 @operation("GetItem", on=table_of)
-def get_item(read: Read, request: Request) -> Answer:
+def get_item(read: Read, request: GetItemInput) -> Answer:
     """The item under a key, or nothing."""
     projection = None
     if (
@@ -59,7 +65,7 @@ def get_item(read: Read, request: Request) -> Answer:
 
 
 @operation("PutItem", on=table_of)
-def put_item(tx: Tx, request: Request) -> Answer:
+def put_item(tx: Tx, request: PutItemInput) -> Answer:
     """Store an item in place of the one with its key."""
     wanted = request.get("ReturnValues", "NONE")
     if wanted not in ("NONE", "ALL_OLD"):
@@ -90,7 +96,7 @@ def put_item(tx: Tx, request: Request) -> Answer:
 
 
 @operation("DeleteItem", on=table_of)
-def delete_item(tx: Tx, request: Request) -> Answer:
+def delete_item(tx: Tx, request: DeleteItemInput) -> Answer:
     """Remove the item under a key; it is no error if there is none."""
     wanted = request.get("ReturnValues", "NONE")
     if wanted not in ("NONE", "ALL_OLD"):
@@ -111,7 +117,7 @@ def delete_item(tx: Tx, request: Request) -> Answer:
 
 
 @operation("UpdateItem", on=table_of)
-def update_item(tx: Tx, request: Request) -> Answer:
+def update_item(tx: Tx, request: UpdateItemInput) -> Answer:
     """Change attributes of the item under a key; an item that is not there begins with its key."""
     update = parse_update(request)
     table = find_table(tx, request["TableName"])
@@ -121,8 +127,14 @@ def update_item(tx: Tx, request: Request) -> Answer:
     if update.condition is not None:
         check_condition(update.condition, update.values, old, request)
     new, size = updated_item(table, update, request["Key"], old)
-    changed = write_item(tx, table, key, old, new, size)
     answer: Answer = {}
+    changed = 0
+    if old is None and update.only_removes:
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.AttributeUpdates.html
+        # Removing from an item that is not there does not make it.
+        new = {}
+    else:
+        changed = write_item(tx, table, key, old, new, size)
     attributes = _returned(request.get("ReturnValues", "NONE"), update, old, new)
     if attributes:
         answer["Attributes"] = attributes

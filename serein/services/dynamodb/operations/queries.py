@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from serein.engines.expressions.key_conditions import bind_key_range
 from serein.engines.expressions.values import Item, key_text
 from serein.kernel.operations import Read, operation
 from serein.services.dynamodb.access import find_index, find_table, table_or_index_of
+from serein.services.dynamodb.model import QueryInput, ScanInput
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
 from serein.services.dynamodb.rules.capacity import add_capacity, read_units
 from serein.services.dynamodb.rules.ranges import (
@@ -31,7 +32,7 @@ from serein.services.dynamodb.rules.selection import (
     parse_scan,
 )
 
-Request = dict[str, Any]
+Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 PAGE_BYTES_MAX = 1024 * 1024
@@ -39,7 +40,7 @@ SKIPPED_MAX = 50_000
 
 
 @operation("Query", on=table_or_index_of)
-def query(read: Read, request: Request) -> Answer:
+def query(read: Read, request: QueryInput) -> Answer:
     """The rows of one hash key, in the order of their sort keys."""
     selection = parse_query(request)
     table = find_table(read, request["TableName"])
@@ -66,7 +67,7 @@ def query(read: Read, request: Request) -> Answer:
 
 
 @operation("Scan", on=table_or_index_of)
-def scan(read: Read, request: Request) -> Answer:
+def scan(read: Read, request: ScanInput) -> Answer:
     """All rows, or those of one segment."""
     selection = parse_scan(request)
     segment = _segment(request)
@@ -143,20 +144,15 @@ class _Page(msgspec.Struct):
         complete = self.index is not None and check_index_serves(
             self.index, self.table, selection, consistent=consistent
         )
+        if segment is not None:
+            rows = self._of_segment(rows, segment)
+        if selection.filter is None and selection.projection is None and not complete:
+            self._fill_plainly(rows)
+            return
         limit = self.request.get("Limit", 0)
-        plain = selection.filter is None and selection.projection is None and not complete
         counting = selection.select == "COUNT"
-        items = self.items
-        skipped = 0
         previous: bytes | None = None
         for row in rows:
-            if segment is not None and not self._belongs(row, segment):
-                skipped += 1
-                if skipped == SKIPPED_MAX:
-                    # A page may be empty, but one request must not walk through a whole large table.
-                    self.last = row
-                    return
-                continue
             size = row_size(row)
             if self.bytes_read + size > PAGE_BYTES_MAX and previous is not None:
                 self.last = previous
@@ -164,13 +160,44 @@ class _Page(msgspec.Struct):
             self.bytes_read += size
             self.scanned += 1
             previous = row
-            if plain:
-                self.count += 1
-                if not counting:
-                    items.append(spliced(row))
-            else:
-                self._take(row, complete, counting)
+            self._take(row, complete, counting)
             if self.scanned == limit:
+                self.last = row
+                return
+
+    def _fill_plainly(self, rows: Iterator[bytes]) -> None:
+        """As `fill`, where rows are answered as they are: the hot path of Query."""
+        limit = self.request.get("Limit", 0)
+        add = self.items.append
+        counting = self.selection.select == "COUNT"
+        total = count = 0
+        previous: bytes | None = None
+        for row in rows:
+            size = row_size(row)
+            if total + size > PAGE_BYTES_MAX and previous is not None:
+                self.last = previous
+                break
+            total += size
+            count += 1
+            previous = row
+            if not counting:
+                add(spliced(row))
+            if count == limit:
+                self.last = row
+                break
+        self.bytes_read += total
+        self.scanned = self.count = count
+
+    def _of_segment(self, rows: Iterator[bytes], segment: tuple[int, int]) -> Iterator[bytes]:
+        """The rows of a segment; after very many others it ends, and with it the page."""
+        skipped = 0
+        for row in rows:
+            if self._belongs(row, segment):
+                yield row
+                continue
+            skipped += 1
+            if skipped == SKIPPED_MAX:
+                # A page may be empty, but one request must not walk through a whole large table.
                 self.last = row
                 return
 

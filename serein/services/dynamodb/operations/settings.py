@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.operations import Read, Tx, operation
-from serein.kernel.tags import from_list, to_list
+from serein.kernel.tags import to_list
 from serein.services.dynamodb.access import (
     find_described_table,
     find_table_by_arn,
@@ -16,18 +17,31 @@ from serein.services.dynamodb.access import (
     table_of,
     table_or_none,
 )
-from serein.services.dynamodb.model import PolicyNotFoundException, TableNotFoundException
+from serein.services.dynamodb.model import (
+    DeleteResourcePolicyInput,
+    DescribeContinuousBackupsInput,
+    DescribeTimeToLiveInput,
+    GetResourcePolicyInput,
+    ListTagsOfResourceInput,
+    PolicyNotFoundException,
+    PutResourcePolicyInput,
+    TableNotFoundException,
+    TagResourceInput,
+    UntagResourceInput,
+    UpdateContinuousBackupsInput,
+    UpdateTimeToLiveInput,
+)
 from serein.services.dynamodb.records import TABLES, TableRecord
 from serein.services.dynamodb.rules.tags import check_tags
 
-Request = dict[str, Any]
+Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 RECOVERY_DAYS_DEFAULT = 35
 
 
 @operation("UpdateTimeToLive", on=table_of)
-def update_time_to_live(tx: Tx, request: Request) -> Answer:
+def update_time_to_live(tx: Tx, request: UpdateTimeToLiveInput) -> Answer:
     """Have items removed after the time in one of their attributes, or no more.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
@@ -52,7 +66,7 @@ def update_time_to_live(tx: Tx, request: Request) -> Answer:
 
 
 @operation("DescribeTimeToLive", on=table_of)
-def describe_time_to_live(read: Read, request: Request) -> Answer:
+def describe_time_to_live(read: Read, request: DescribeTimeToLiveInput) -> Answer:
     """Whether items expire, and by which attribute."""
     table = find_described_table(read, request["TableName"])
     if not table.ttl_attribute:
@@ -66,29 +80,29 @@ def describe_time_to_live(read: Read, request: Request) -> Answer:
 
 
 @operation("TagResource", on=resource_of)
-def tag_resource(tx: Tx, request: Request) -> None:
+def tag_resource(tx: Tx, request: TagResourceInput) -> None:
     """Add or replace tags of a table."""
     table = find_table_by_arn(tx, request["ResourceArn"])
     check_tags(tx.tags_of(table.arn), request["Tags"])
-    tx.tag(table.arn, from_list(request["Tags"]))
+    tx.tag(table.arn, {tag["Key"]: tag["Value"] for tag in request["Tags"]})
 
 
 @operation("UntagResource", on=resource_of)
-def untag_resource(tx: Tx, request: Request) -> None:
+def untag_resource(tx: Tx, request: UntagResourceInput) -> None:
     """Remove tags of a table."""
     table = find_table_by_arn(tx, request["ResourceArn"])
     tx.untag(table.arn, request["TagKeys"])
 
 
 @operation("ListTagsOfResource", on=resource_of)
-def list_tags_of_resource(read: Read, request: Request) -> Answer:
+def list_tags_of_resource(read: Read, request: ListTagsOfResourceInput) -> Answer:
     """The tags of a table: at most 50, so always one page."""
     table = find_table_by_arn(read, request["ResourceArn"])
     return {"Tags": to_list(read.tags_of(table.arn))}
 
 
 @operation("DescribeContinuousBackups", on=table_of)
-def describe_continuous_backups(read: Read, request: Request) -> Answer:
+def describe_continuous_backups(read: Read, request: DescribeContinuousBackupsInput) -> Answer:
     """Whether point-in-time recovery was asked for (it is remembered, not done: see the README)."""
     return _backups(read, _table_of_backups(read, request))
 
@@ -98,7 +112,7 @@ def describe_continuous_backups(read: Read, request: Request) -> Answer:
     on=table_of,
     ignores=("PointInTimeRecoverySpecification",),
 )
-def update_continuous_backups(tx: Tx, request: Request) -> Answer:
+def update_continuous_backups(tx: Tx, request: UpdateContinuousBackupsInput) -> Answer:
     """Remember whether point-in-time recovery is wanted."""
     table = _table_of_backups(tx, request)
     wanted = request["PointInTimeRecoverySpecification"]
@@ -138,7 +152,7 @@ def _backups(read: Read, table: TableRecord) -> Answer:
 
 
 @operation("GetResourcePolicy", on=resource_of)
-def get_resource_policy(read: Read, request: Request) -> Answer:
+def get_resource_policy(read: Read, request: GetResourcePolicyInput) -> Answer:
     """The policy attached to a table."""
     table = find_table_by_arn(read, request["ResourceArn"])
     if not table.resource_policy:
@@ -149,7 +163,7 @@ def get_resource_policy(read: Read, request: Request) -> Answer:
 
 
 @operation("PutResourcePolicy", on=resource_of, ignores=("ConfirmRemoveSelfResourceAccess",))
-def put_resource_policy(tx: Tx, request: Request) -> Answer:
+def put_resource_policy(tx: Tx, request: PutResourcePolicyInput) -> Answer:
     """Attach a policy to a table, in place of the one it has."""
     table = find_table_by_arn(tx, request["ResourceArn"])
     expected = request.get("ExpectedRevisionId")
@@ -166,7 +180,7 @@ def put_resource_policy(tx: Tx, request: Request) -> Answer:
 
 
 @operation("DeleteResourcePolicy", on=resource_of)
-def delete_resource_policy(tx: Tx, request: Request) -> Answer:
+def delete_resource_policy(tx: Tx, request: DeleteResourcePolicyInput) -> Answer:
     """Detach a table's policy."""
     table = find_table_by_arn(tx, request["ResourceArn"])
     if not table.resource_policy:

@@ -5,17 +5,20 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from serein.contracts.change_streams import STREAMS
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
 from serein.kernel.operations import Tx, operation
-from serein.services.dynamodb.access import check_name, find_described_table, table_of
+from serein.services.dynamodb.access import find_described_table, table_of
 from serein.services.dynamodb.model import (
     LimitExceededException,
     ResourceInUseException,
     ResourceNotFoundException,
+    UpdateTableInput,
 )
 from serein.services.dynamodb.operations.tables import (
     disable_stream,
@@ -26,7 +29,6 @@ from serein.services.dynamodb.operations.tables import (
 )
 from serein.services.dynamodb.records import (
     BACKFILLS,
-    STREAMS,
     TABLES,
     Backfill,
     Index,
@@ -36,9 +38,10 @@ from serein.services.dynamodb.records import (
 )
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index
 from serein.services.dynamodb.rules.descriptions import table_description
+from serein.services.dynamodb.rules.names import check_name
 from serein.services.dynamodb.rules.schema import GLOBAL_INDEXES_MAX, key_names, make_index
 
-Request = dict[str, Any]
+Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 INLINE_ROWS_MAX = 1000
@@ -62,7 +65,7 @@ _REFUSED = (
 
 
 @operation("UpdateTable", on=table_of, ignores=("SSESpecification", "TableClass"))
-def update_table(tx: Tx, request: Request) -> Answer:
+def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
     """Change a table; small tables have a new index at once, large ones when it is filled."""
     for parameter in _REFUSED:
         if parameter in request:

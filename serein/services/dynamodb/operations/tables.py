@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from serein.contracts.change_streams import STREAMS, Stream
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
 from serein.kernel.operations import Read, Tx, operation
-from serein.kernel.tags import from_list
 from serein.services.dynamodb.access import (
-    check_name,
     find_described_table,
     find_table,
     new_table_arn,
     table_of,
 )
-from serein.services.dynamodb.model import ResourceInUseException
+from serein.services.dynamodb.model import (
+    CreateTableInput,
+    DeleteTableInput,
+    DescribeContributorInsightsInput,
+    DescribeEndpointsRequest,
+    DescribeKinesisStreamingDestinationInput,
+    DescribeLimitsInput,
+    DescribeTableInput,
+    ListTablesInput,
+    ResourceInUseException,
+)
 from serein.services.dynamodb.records import (
     BACKFILLS,
     PURGES,
-    STREAMS,
     TABLES,
     Index,
     Purge,
-    Stream,
     TableRecord,
 )
 from serein.services.dynamodb.rules.changes import stream_arn, stream_id
 from serein.services.dynamodb.rules.descriptions import deleted_description, table_description
+from serein.services.dynamodb.rules.names import check_name
 from serein.services.dynamodb.rules.schema import (
     check_definitions,
     check_index_lists,
@@ -41,7 +50,7 @@ from serein.services.dynamodb.rules.schema import (
 )
 from serein.services.dynamodb.rules.tags import check_tags
 
-Request = dict[str, Any]
+Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 PURGE_BELL = "serein:dynamodb:purge"
@@ -52,7 +61,7 @@ _REFUSED = {
 
 
 @operation("CreateTable", on=table_of, ignores=("SSESpecification", "TableClass"))
-def create_table(tx: Tx, request: Request) -> Answer:
+def create_table(tx: Tx, request: CreateTableInput) -> Answer:
     """A new table, ready with the next request."""
     for parameter, text in _REFUSED.items():
         if parameter in request:
@@ -71,7 +80,7 @@ def create_table(tx: Tx, request: Request) -> Answer:
         tx.put(STREAMS, new_stream(table, tx.now))
     tx.put(TABLES, table)
     if tags:
-        tx.tag(table.arn, from_list(tags))
+        tx.tag(table.arn, {tag["Key"]: tag["Value"] for tag in tags})
     return {"TableDescription": table_description(tx, table, "CREATING")}
 
 
@@ -168,14 +177,14 @@ def sse_key_arn(tx: Tx, specification: Any) -> str:
 
 
 @operation("DescribeTable", on=table_of)
-def describe_table(read: Read, request: Request) -> Answer:
+def describe_table(read: Read, request: DescribeTableInput) -> Answer:
     """What a table is."""
     table = find_described_table(read, request["TableName"])
     return {"Table": table_description(read, table)}
 
 
 @operation("DeleteTable", on=table_of)
-def delete_table(tx: Tx, request: Request) -> Answer:
+def delete_table(tx: Tx, request: DeleteTableInput) -> Answer:
     """Remove a table at once; its rows are cleared away afterwards."""
     table = find_described_table(tx, request["TableName"])
     if table.deletion_protection:
@@ -225,7 +234,7 @@ def _closed(stream: Stream, tx: Tx) -> Stream:
 
 
 @operation("ListTables")
-def list_tables(read: Read, request: Request) -> Answer:
+def list_tables(read: Read, request: ListTablesInput) -> Answer:
     """The names of the tables, in order."""
     limit = request.get("Limit", 100)
     start = request.get("ExclusiveStartTableName")
@@ -246,7 +255,7 @@ def list_tables(read: Read, request: Request) -> Answer:
 
 
 @operation("DescribeLimits")
-def describe_limits(read: Read, request: Request) -> Answer:
+def describe_limits(read: Read, request: DescribeLimitsInput) -> Answer:
     """AWS's default quotas of an account; Serein limits no throughput."""
     return {
         "AccountMaxReadCapacityUnits": 80000,
@@ -257,14 +266,14 @@ def describe_limits(read: Read, request: Request) -> Answer:
 
 
 @operation("DescribeEndpoints", unauthorised=True)
-def describe_endpoints(read: Read, request: Request) -> Answer:
+def describe_endpoints(read: Read, request: DescribeEndpointsRequest) -> Answer:
     """Where to send requests: here."""
     address = read.scope.host or f"dynamodb.{read.region}.amazonaws.com"
     return {"Endpoints": [{"Address": address, "CachePeriodInMinutes": 1440}]}
 
 
 @operation("DescribeContributorInsights", on=table_of)
-def describe_contributor_insights(read: Read, request: Request) -> Answer:
+def describe_contributor_insights(read: Read, request: DescribeContributorInsightsInput) -> Answer:
     """Contributor Insights are never on."""
     table = find_table(read, request["TableName"])
     answer: Answer = {"TableName": table.name, "ContributorInsightsStatus": "DISABLED"}
@@ -274,7 +283,9 @@ def describe_contributor_insights(read: Read, request: Request) -> Answer:
 
 
 @operation("DescribeKinesisStreamingDestination", on=table_of)
-def describe_kinesis_streaming_destination(read: Read, request: Request) -> Answer:
+def describe_kinesis_streaming_destination(
+    read: Read, request: DescribeKinesisStreamingDestinationInput
+) -> Answer:
     """No table streams to Kinesis."""
     table = find_table(read, request["TableName"])
     return {"TableName": table.name, "KinesisDataStreamDestinations": []}

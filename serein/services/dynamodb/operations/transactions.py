@@ -20,7 +20,9 @@ from serein.services.dynamodb.access import find_table, needs_of_transaction
 from serein.services.dynamodb.model import (
     ConditionalCheckFailedException,
     IdempotentParameterMismatchException,
+    TransactGetItemsInput,
     TransactionCanceledException,
+    TransactWriteItemsInput,
 )
 from serein.services.dynamodb.operations.items import check_condition, updated_item
 from serein.services.dynamodb.records import TOKENS, TableRecord, TransactionToken
@@ -43,7 +45,7 @@ from serein.services.dynamodb.rules.rows import (
 from serein.services.dynamodb.rules.updates import ItemUpdate, parse_update
 from serein.services.dynamodb.rules.write_costs import write_costs
 
-Request = dict[str, Any]
+Request = Mapping[str, Any]
 Answer = dict[str, Any]
 Reason = dict[str, Any]
 
@@ -74,7 +76,7 @@ class Action(msgspec.Struct):
 
 
 @operation("TransactWriteItems", needs=[needs_of_transaction], unauthorised=True)
-def transact_write_items(tx: Tx, request: Request) -> Answer:
+def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
     """Up to 100 writes and checks, all or none."""
     actions = [_parsed(entry) for entry in request["TransactItems"]]
     if _was_done(tx, request):
@@ -195,6 +197,8 @@ def _apply(tx: Tx, action: Action) -> None:
     table = action.found
     if action.verb in ("Put", "Update"):
         assert action.new is not None
+        if action.old is None and action.update is not None and action.update.only_removes:
+            return
         write_item(tx, table, action.key, action.old, action.new, action.size)
     elif action.verb == "Delete" and action.old is not None:
         remove_item(tx, table, action.key, action.old)
@@ -240,7 +244,7 @@ def _write_capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
 
 
 @operation("TransactGetItems", needs=[needs_of_transaction], unauthorised=True)
-def transact_get_items(read: Read, request: Request) -> Answer:
+def transact_get_items(read: Read, request: TransactGetItemsInput) -> Answer:
     """Up to 100 items as they are at one moment."""
     gets = [entry["Get"] for entry in request["TransactItems"]]
     projections = [read_projection(given) for given in gets]

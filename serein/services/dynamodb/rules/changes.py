@@ -9,18 +9,16 @@ from typing import Any
 
 import orjson
 
-from serein.engines.expressions.values import Item, item_size
-from serein.kernel.operations import Tx
-from serein.services.dynamodb.records import (
+from serein.contracts.change_streams import (
     STREAM_COUNTERS,
     STREAM_RECORDS,
     StreamCounter,
-    TableRecord,
+    sequence_text,
 )
+from serein.engines.expressions.values import Item, item_size
+from serein.kernel.operations import Tx
+from serein.services.dynamodb.records import TableRecord
 from serein.services.dynamodb.rules.keys import key_of
-
-# Sequence numbers have 21 digits; those of one stream only grow.
-SEQUENCE_START = 100_000_000_000_000_000_000
 
 
 def stream_id(table: TableRecord) -> str:
@@ -39,7 +37,7 @@ def note_change(
     """Append a record of one item's change to the table's stream and ring its bell."""
     stream = stream_id(table)
     counter = tx.get(STREAM_COUNTERS, stream)
-    number = (counter.last if counter is not None else SEQUENCE_START) + 1
+    number = (counter.last if counter is not None else 0) + 1
     tx.put(STREAM_COUNTERS, StreamCounter(stream=stream, last=number))
     present = new if new is not None else old
     assert present is not None
@@ -48,7 +46,7 @@ def note_change(
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": int(tx.now),
         "Keys": keys,
-        "SequenceNumber": str(number),
+        "SequenceNumber": sequence_text(number),
         "StreamViewType": table.stream_view,
     }
     if new is not None and table.stream_view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES"):

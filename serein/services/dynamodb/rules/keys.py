@@ -45,6 +45,10 @@ def _no_match() -> ValidationException:
 
 
 def _key_part(attribute: KeyAttribute, value: Any, bytes_max: int) -> str:
+    if attribute.type == "S" and type(value) is dict and len(value) == 1:
+        text = value.get("S")
+        if type(text) is str and 0 < len(text) * 4 <= bytes_max:
+            return text
     normalise_value(value)
     content = value.get(attribute.type)
     if content is None:

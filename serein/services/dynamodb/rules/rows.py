@@ -5,6 +5,7 @@ A row's value is four bytes of size, then the item's JSON text.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from serein.services.dynamodb.rules.changes import note_change
 from serein.services.dynamodb.rules.keys import RowKey, index_key
 
 HEADER = 4
+_UNSIGNED = struct.Struct(">I").unpack_from
 
 
 def encode_row(item: Item, size: int) -> bytes:
@@ -26,13 +28,14 @@ def encode_row(item: Item, size: int) -> bytes:
 
 def decode_row(row: bytes) -> Item:
     """The item in a row's value."""
-    item: Item = orjson.loads(memoryview(row)[HEADER:])
+    item: Item = orjson.loads(row[HEADER:])
     return item
 
 
 def row_size(row: bytes) -> int:
     """The item's size as DynamoDB counts it, in bytes."""
-    return int.from_bytes(row[:HEADER], "big")
+    size: int = _UNSIGNED(row)[0]
+    return size
 
 
 def spliced(row: bytes) -> Any:

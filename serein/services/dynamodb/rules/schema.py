@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
-from serein.services.dynamodb.access import check_name
 from serein.services.dynamodb.records import Index, KeyAttribute, Throughput
+from serein.services.dynamodb.rules.names import check_name
 
 LOCAL_INDEXES_MAX = 5
 GLOBAL_INDEXES_MAX = 20

@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
 
 TAGS_MAX = 50
 
 
-def check_tags(present: Mapping[str, str], added: Sequence[Mapping[str, str]]) -> None:
+def check_tags(present: Mapping[str, str], added: Sequence[Mapping[str, Any]]) -> None:
     """Raises ValidationException: too many, twice the same, reserved."""
     keys = [tag["Key"] for tag in added]
     if len(set(keys)) < len(keys):

@@ -33,6 +33,8 @@ class ItemUpdate(msgspec.Struct, frozen=True, eq=False):
     apply: Callable[[Item], Item]
     roots: frozenset[str]
     touched: Callable[[Item], Item]
+    only_removes: bool = False
+    """Whether it makes no item where there is none."""
 
 
 def parse_update(request: Mapping[str, Any]) -> ItemUpdate:
@@ -62,7 +64,12 @@ def parse_update(request: Mapping[str, Any]) -> ItemUpdate:
         return ItemUpdate(condition, values, _unchanged, _NOTHING, _no_attributes)
     chosen = update
     return ItemUpdate(
-        condition, values, lambda item: chosen.apply(item, values), update.roots, update.touched
+        condition,
+        values,
+        lambda item: chosen.apply(item, values),
+        update.roots,
+        update.touched,
+        update.only_removes,
     )
 
 
@@ -72,7 +79,9 @@ def _legacy_update(request: Mapping[str, Any]) -> ItemUpdate:
     if not given:
         return ItemUpdate(condition, NO_VALUES, _unchanged, _NOTHING, _no_attributes)
     updates = AttributeUpdates(given)
-    return ItemUpdate(condition, NO_VALUES, updates.apply, updates.roots, updates.touched)
+    return ItemUpdate(
+        condition, NO_VALUES, updates.apply, updates.roots, updates.touched, updates.only_removes
+    )
 
 
 def _unchanged(item: Item) -> Item:

@@ -7,6 +7,7 @@ from itertools import islice
 import orjson
 from msgspec.structs import replace
 
+from serein.contracts.change_streams import STREAM_COUNTERS, STREAM_RECORDS, STREAMS, Stream
 from serein.kernel.operations import Context, Tx
 from serein.services.dynamodb.operations.tables import PURGE_BELL
 from serein.services.dynamodb.operations.transactions import TOKEN_PERIOD_S
@@ -15,13 +16,9 @@ from serein.services.dynamodb.records import (
     INDEX_ROWS,
     ITEMS,
     PURGES,
-    STREAM_COUNTERS,
-    STREAM_RECORDS,
-    STREAMS,
     TABLES,
     TOKENS,
     Backfill,
-    Stream,
     TableRecord,
 )
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index

@@ -1,0 +1,98 @@
+"""Temporary credentials: sealed by STS, opened by IAM for the door.
+
+A session token is the whole session, encrypted and authenticated under a key that is kept in the store: nothing is written when
+one is issued, nothing has to be looked up or swept, and it survives a crash as the store does.
+
+    key = newest_key_or_none(snapshot)             None: `make_key` in a transaction first
+    token = seal(key, session, randomness)
+    session = open_or_none(snapshot, token)        None: no token of this house; raises DamagedToken
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from serein.base.ids import Randomness
+from serein.kernel.calls import Principal
+from serein.store.interface import Snapshot, Transaction
+from serein.store.tables import Table
+
+_MAGIC = b"\x21\x0a\x09\x53\x52\x4e\x01"
+"""What tells our tokens from AWS's own; in base64 the first letters look like theirs."""
+_NONCE_BYTES = 12
+TOKEN_CHARACTERS_MAX = 16_384
+
+
+class SealingKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key for session tokens. The newest seals; older ones still open."""
+
+    number: int
+    secret: bytes
+    created_at: float
+
+
+class SealedSession(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token holds."""
+
+    access_key: str
+    secret: str
+    principal: Principal
+    """With its SessionFacts."""
+
+
+class DamagedToken(Exception):
+    """It is a token of ours, but altered, or sealed under a key that is gone."""
+
+
+KEYS = Table("contracts.sealing_keys", SealingKey, key=lambda key: (key.number,), cached=True)
+
+
+def newest_key_or_none(snapshot: Snapshot) -> SealingKey | None:
+    """The key to seal with."""
+    return next(iter(snapshot.scan(KEYS, reverse=True, limit=1)), None)
+
+
+def make_key(transaction: Transaction, randomness: Randomness, now: float) -> SealingKey:
+    """The newest key, made if there is none."""
+    found = newest_key_or_none(transaction)
+    if found is None:
+        found = SealingKey(number=1, secret=randomness.token(32), created_at=now)
+        transaction.put(KEYS, found)
+    return found
+
+
+def seal(key: SealingKey, session: SealedSession, randomness: Randomness) -> str:
+    """The session token."""
+    nonce = randomness.token(_NONCE_BYTES)
+    head = _MAGIC + key.number.to_bytes(2, "big")
+    sealed = AESGCM(key.secret).encrypt(nonce, msgspec.msgpack.encode(session), head)
+    return base64.b64encode(head + nonce + sealed).decode()
+
+
+def open_or_none(snapshot: Snapshot, token: str) -> SealedSession | None:
+    """What a token holds; None when it is none of this house's kind. Raises DamagedToken."""
+    if len(token) > TOKEN_CHARACTERS_MAX:
+        return None
+    try:
+        raw = base64.b64decode(token, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    head_bytes = len(_MAGIC) + 2
+    if not raw.startswith(_MAGIC) or len(raw) < head_bytes + _NONCE_BYTES + 16:
+        return None
+    key = snapshot.get(KEYS, int.from_bytes(raw[len(_MAGIC) : head_bytes], "big"))
+    if key is None:
+        raise DamagedToken
+    nonce = raw[head_bytes : head_bytes + _NONCE_BYTES]
+    try:
+        opened = AESGCM(key.secret).decrypt(
+            nonce, raw[head_bytes + _NONCE_BYTES :], raw[:head_bytes]
+        )
+        return msgspec.msgpack.decode(opened, type=SealedSession)
+    except (InvalidTag, msgspec.DecodeError) as error:
+        raise DamagedToken from error

@@ -1,0 +1,1 @@
+"""Pattern languages: what log filters, and later event rules, match with."""

@@ -1,0 +1,183 @@
+"""ListStreams, DescribeStream, GetShardIterator, GetRecords.
+
+A stream has one shard, which ends when the stream is switched off.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from serein.base.errors import AwsError
+from serein.contracts.change_streams import (
+    STREAM_COUNTERS,
+    STREAM_RECORDS,
+    Stream,
+    sequence_position,
+    sequence_text,
+)
+from serein.kernel.operations import Read, operation
+from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
+from serein.services.dynamodbstreams.access import (
+    find_stream,
+    shard_id,
+    stream_of,
+    stream_of_iterator,
+    streams_after,
+    streams_of,
+)
+from serein.services.dynamodbstreams.model import (
+    DescribeStreamInput,
+    ExpiredIteratorException,
+    GetRecordsInput,
+    GetShardIteratorInput,
+    ListStreamsInput,
+    ResourceNotFoundException,
+    TrimmedDataAccessException,
+)
+
+Request = Mapping[str, Any]
+Answer = dict[str, Any]
+
+STREAMS_MAX = 100
+RECORDS_MAX = 1000
+RECORDS_BYTES_MAX = 1024 * 1024
+ITERATOR_AGE_MAX_S = 15 * 60
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError(message, code="ValidationException")
+
+
+@operation("ListStreams", on=streams_of)
+def list_streams(read: Read, request: ListStreamsInput) -> Answer:
+    """The streams of the account, or of one table."""
+    limit = min(request.get("Limit", STREAMS_MAX), STREAMS_MAX)
+    found = list(
+        islice(
+            streams_after(read, request.get("TableName"), request.get("ExclusiveStartStreamArn")),
+            limit + 1,
+        )
+    )
+    answer: Answer = {
+        "Streams": [
+            {"StreamArn": stream.arn, "TableName": stream.table, "StreamLabel": stream.label}
+            for stream in found[:limit]
+        ]
+    }
+    if len(found) > limit:
+        answer["LastEvaluatedStreamArn"] = found[limit - 1].arn
+    return answer
+
+
+@operation("DescribeStream", on=stream_of, ignores=("ShardFilter",))
+def describe_stream(read: Read, request: DescribeStreamInput) -> Answer:
+    """A stream and its shard."""
+    stream = find_stream(read, request["StreamArn"])
+    numbers = {"StartingSequenceNumber": sequence_text(1)}
+    if stream.disabled_at is not None:
+        numbers["EndingSequenceNumber"] = sequence_text(max(_last(read, stream), 1))
+    keys = [{"AttributeName": stream.hash, "KeyType": "HASH"}]
+    if stream.sort:
+        keys.append({"AttributeName": stream.sort, "KeyType": "RANGE"})
+    shard = shard_id(stream)
+    shards = [{"ShardId": shard, "SequenceNumberRange": numbers}]
+    return {
+        "StreamDescription": {
+            "StreamArn": stream.arn,
+            "StreamLabel": stream.label,
+            "StreamStatus": "ENABLED" if stream.disabled_at is None else "DISABLED",
+            "StreamViewType": stream.view,
+            "CreationRequestDateTime": stream.created_at,
+            "TableName": stream.table,
+            "KeySchema": keys,
+            "Shards": [] if request.get("ExclusiveStartShardId") == shard else shards,
+        }
+    }
+
+
+def _last(read: Read, stream: Stream) -> int:
+    """The position of the last record of a stream."""
+    counter = read.get(STREAM_COUNTERS, stream.id)
+    return counter.last if counter is not None else 0
+
+
+@operation("GetShardIterator", on=stream_of)
+def get_shard_iterator(read: Read, request: GetShardIteratorInput) -> Answer:
+    """Where to begin reading: a token that holds for a quarter of an hour."""
+    stream = find_stream(read, request["StreamArn"])
+    if request["ShardId"] != shard_id(stream):
+        raise ResourceNotFoundException(
+            f"Requested resource not found: Shard does not exist: {request['ShardId']}"
+        )
+    kind = request["ShardIteratorType"]
+    if kind == "TRIM_HORIZON":
+        number = 1
+    elif kind == "LATEST":
+        number = _last(read, stream) + 1
+    elif kind == "AT_TIMESTAMP":
+        number = _first_since(read, stream, request)
+    else:
+        number = _numbered(read, stream, request)
+        number += kind == "AFTER_SEQUENCE_NUMBER"
+    return {"ShardIterator": _iterator(stream, number, read.now)}
+
+
+def _first_since(read: Read, stream: Stream, request: Request) -> int:
+    when = request.get("Timestamp")
+    if when is None:
+        raise _invalid("Timestamp is required when ShardIteratorType is AT_TIMESTAMP")
+    for key, row in read.scan(STREAM_RECORDS, (stream.id,)):
+        if int.from_bytes(row[:8], "big") >= when * 1000:
+            return int(key[1])
+    return _last(read, stream) + 1
+
+
+def _numbered(read: Read, stream: Stream, request: Request) -> int:
+    try:
+        number = sequence_position(request.get("SequenceNumber", ""))
+    except ValueError:
+        raise _invalid("Invalid SequenceNumber in the request") from None
+    if not 0 < number <= _last(read, stream):
+        raise _invalid("SequenceNumber is out of the range of the shard")
+    first = next(iter(read.scan(STREAM_RECORDS, (stream.id,), limit=1)), None)
+    if first is not None and number < int(first[0][1]) - 1:
+        raise TrimmedDataAccessException("The sequence number is older than what the stream holds")
+    return number
+
+
+def _iterator(stream: Stream, number: int, now: float) -> str:
+    return f"{stream.arn}|1|{encode_token('dynamodbstreams', stream.id, number, now)}"
+
+
+@operation("GetRecords", on=stream_of_iterator)
+def get_records(read: Read, request: GetRecordsInput) -> Answer:
+    """The next records of a shard: at most 1000, at most 1 MB."""
+    arn, _, token = request["ShardIterator"].partition("|1|")
+    try:
+        id, text, made_at = decode_token("dynamodbstreams", token)
+        number, age = int(str(text)), read.now - float(str(made_at))
+    except (InvalidPageToken, ValueError):
+        raise _invalid("Invalid ShardIterator") from None
+    stream = find_stream(read, arn)
+    if id != stream.id:
+        raise _invalid("Invalid ShardIterator")
+    if age > ITERATOR_AGE_MAX_S:
+        raise ExpiredIteratorException("Shard iterator expired: iterators are valid for 15 minutes")
+    limit = min(request.get("Limit", RECORDS_MAX), RECORDS_MAX)
+    records: list[Any] = []
+    total = 0
+    for key, row in read.scan(STREAM_RECORDS, (stream.id,), start=(number,), limit=limit):
+        if records and total + len(row) > RECORDS_BYTES_MAX:
+            break
+        total += len(row)
+        records.append(orjson.Fragment(row[8:]))
+        number = int(key[1]) + 1
+    answer: Answer = {"Records": records}
+    if stream.disabled_at is None or number <= _last(read, stream):
+        answer["NextShardIterator"] = _iterator(stream, number, read.now)
+    return answer

@@ -1,0 +1,205 @@
+"""What a request is about: its ARNs for the policies, its records, its page.
+
+IAM judges an entity by its whole ARN, path included; the path is not in most requests. Entities that lie in a path are judged
+by the ARN without it (see README.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from serein.base.errors import AwsError
+from serein.kernel.calls import Call
+from serein.kernel.operations import Read
+from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
+from serein.kernel.tags import to_list
+from serein.services.iam.model import NoSuchEntityException
+from serein.services.iam.records import (
+    GROUPS,
+    POLICIES,
+    PROFILES,
+    ROLES,
+    USERS,
+    VERSIONS,
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    PolicyVersion,
+    Role,
+    User,
+)
+from serein.services.iam.rules.aws_managed import aws_policies
+from serein.services.iam.rules.names import ValidationError
+
+Request = Mapping[str, Any]
+Answer = dict[str, Any]
+R = TypeVar("R")
+
+
+def _on(kind: str, member: str) -> Callable[[Call], str]:
+    def arn_of(call: Call) -> str:
+        name = call.params.get(member)
+        if name is None and kind == "user" and call.principal.kind == "user":
+            # Without a name, the caller means itself.
+            return call.principal.arn
+        path = call.params.get("Path") or "/"
+        return f"arn:aws:iam::{call.scope.account}:{kind}{path}{name if name is not None else '*'}"
+
+    return arn_of
+
+
+on_user = _on("user", "UserName")
+on_group = _on("group", "GroupName")
+on_role = _on("role", "RoleName")
+on_new_policy = _on("policy", "PolicyName")
+on_profile = _on("instance-profile", "InstanceProfileName")
+
+
+def on_policy(call: Call) -> str:
+    """The policy of the request."""
+    return str(call.params["PolicyArn"])
+
+
+def on_provider(call: Call) -> str:
+    """The identity provider of the request."""
+    return str(call.params["OpenIDConnectProviderArn"])
+
+
+def policy_arn_conditions(call: Call) -> Mapping[str, tuple[str, ...]]:
+    """iam:PolicyARN and iam:PermissionsBoundary."""
+    found = {}
+    for member, key in (
+        ("PolicyArn", "iam:policyarn"),
+        ("PermissionsBoundary", "iam:permissionsboundary"),
+    ):
+        if call.params.get(member):
+            found[key] = (str(call.params[member]),)
+    return found
+
+
+def find_user(read: Read, name: str) -> User:
+    """The user of that name. Raises NoSuchEntity."""
+    found = read.get(USERS, read.account, name.lower())
+    if found is None:
+        raise NoSuchEntityException(f"The user with name {name} cannot be found.")
+    return found
+
+
+def name_or_own(read: Read, request: Request) -> str:
+    """The request's UserName, or the calling user's. Raises ValidationError where the caller is no user."""
+    given = request.get("UserName")
+    if given is not None:
+        return str(given)
+    if read.principal.kind != "user":
+        raise ValidationError("Must specify userName when calling with non-User credentials")
+    return read.principal.arn.rpartition("/")[2]
+
+
+def find_group(read: Read, name: str) -> Group:
+    """The group of that name. Raises NoSuchEntity."""
+    found = read.get(GROUPS, read.account, name.lower())
+    if found is None:
+        raise NoSuchEntityException(f"The group with name {name} cannot be found.")
+    return found
+
+
+def find_role(read: Read, name: str) -> Role:
+    """The role of that name. Raises NoSuchEntity."""
+    found = read.get(ROLES, read.account, name.lower())
+    if found is None:
+        raise NoSuchEntityException(f"The role with name {name} cannot be found.")
+    return found
+
+
+def find_profile(read: Read, name: str) -> InstanceProfile:
+    """The instance profile of that name. Raises NoSuchEntity."""
+    found = read.get(PROFILES, read.account, name.lower())
+    if found is None:
+        raise NoSuchEntityException(f"Instance Profile {name} cannot be found.")
+    return found
+
+
+def check_policy_arn(arn: str) -> None:
+    """Raises ValidationError for what is no ARN (recorded: `test_role_attach_policy`)."""
+    if not arn.startswith("arn:") or arn.count(":") < 5:
+        raise ValidationError("Invalid ARN:  Could not be parsed!")
+
+
+def policy_or_none(read: Read, arn: str) -> ManagedPolicy | None:
+    """The managed policy of that ARN: AWS's, or one of the caller's account."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("policy/"):
+        return None
+    if parts[4] == "aws":
+        known = aws_policies().get(arn)
+        return known[0] if known else None
+    found = read.get(POLICIES, parts[4], arn.rpartition("/")[2].lower())
+    return found if found is not None and found.arn == arn else None
+
+
+def find_policy(read: Read, arn: str) -> ManagedPolicy:
+    """The managed policy of that ARN. Raises NoSuchEntity, ValidationError."""
+    check_policy_arn(arn)
+    found = policy_or_none(read, arn)
+    if found is None or found.account not in ("aws", read.account):
+        raise NoSuchEntityException(f"Policy {arn} was not found.")
+    return found
+
+
+def version_or_none(read: Read, arn: str, number: int) -> PolicyVersion | None:
+    """One document of a managed policy."""
+    known = aws_policies().get(arn)
+    if known is not None:
+        return known[1] if number == 1 else None
+    return read.get(VERSIONS, arn, number)
+
+
+def check_own_policy(policy: ManagedPolicy) -> None:
+    """Raises AccessDenied for AWS's own policies, which nobody can change."""
+    if policy.account == "aws":
+        raise AwsError("Policy is outside your own account.", code="AccessDenied", status=403)
+
+
+def tag_list(read: Read, arn: str) -> list[dict[str, str]] | None:
+    """A resource's tags as the API has them; None (left out) when there are none."""
+    return to_list(read.tags_of(arn)) or None
+
+
+def boundary_of(record: User | Role) -> Answer | None:
+    """PermissionsBoundary, or None."""
+    if not record.boundary:
+        return None
+    return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": record.boundary}
+
+
+def page(
+    listing: str,
+    member: str,
+    items: Iterable[R],
+    request: Request,
+    show: Callable[[R], Any],
+    key_of: Callable[[R], str],
+) -> Answer:
+    """One page of `items`, which are in the order of `key_of`: Marker, MaxItems (100 if not given).
+
+    Raises ValidationError for a marker that is none.
+    """
+    after: str | None = None
+    if request.get("Marker"):
+        try:
+            after = str(decode_token(listing, request["Marker"])[0])
+        except (InvalidPageToken, IndexError) as error:
+            raise ValidationError("Invalid Marker.") from error
+    size = int(request.get("MaxItems") or 100)
+    shown: list[Any] = []
+    last = ""
+    for item in items:
+        key = key_of(item)
+        if after is not None and key <= after:
+            continue
+        if len(shown) == size:
+            return {member: shown, "IsTruncated": True, "Marker": encode_token(listing, last)}
+        shown.append(show(item))
+        last = key
+    return {member: shown, "IsTruncated": False}

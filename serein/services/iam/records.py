@@ -1,0 +1,242 @@
+"""What IAM remembers. IAM is global: keys begin with the account and name no region.
+
+Tags live in the kernel, by ARN.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from serein.store.tables import Table
+
+OwnerKind = Literal["user", "group", "role"]
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user. `boundary` is the ARN of its permissions boundary, or ""."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    created_at: float
+    boundary: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:user{self.path}{self.name}"
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of users."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    created_at: float
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:group{self.path}{self.name}"
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """A user in a group; kept in two orders."""
+
+    account: str
+    group: str
+    user: str
+
+
+class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A long-term key of a user."""
+
+    id: str
+    account: str
+    user: str
+    secret: str
+    active: bool = True
+    created_at: float
+
+
+class KeyUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The last use of a key. Written some time after it."""
+
+    id: str
+    at: float
+    service: str
+    region: str
+
+
+class RoleUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The last use of a role's session."""
+
+    account: str
+    role: str
+    at: float
+    region: str
+
+
+class LoginProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's console password. Serein has no AWS console to sign in to, so the password itself is not kept."""
+
+    account: str
+    user: str
+    created_at: float
+    reset_required: bool = False
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A role. `trust` is its trust policy's text as it was given."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    created_at: float
+    trust: str
+    description: str | None = None
+    session_s_max: int = 3600
+    boundary: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:role{self.path}{self.name}"
+
+
+class InlinePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy that is part of a user, group or role."""
+
+    account: str
+    kind: OwnerKind
+    owner: str
+    name: str
+    document: str
+
+
+class ManagedPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer's managed policy; its documents are PolicyVersions."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    description: str | None = None
+    created_at: float
+    updated_at: float
+    default_version: int = 1
+    next_version: int = 2
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:policy{self.path}{self.name}"
+
+
+class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One document of a managed policy."""
+
+    arn: str
+    number: int
+    document: str
+    created_at: float
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A managed policy on a user, group or role; kept in two orders."""
+
+    account: str
+    kind: OwnerKind
+    owner: str
+    arn: str
+
+
+class InstanceProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A container for the role of an EC2 instance."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    created_at: float
+    role: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:instance-profile{self.path}{self.name}"
+
+
+class OidcProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """An OpenID Connect identity provider. `url` is without its scheme, as IAM shows it."""
+
+    account: str
+    url: str
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    created_at: float
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:oidc-provider/{self.url}"
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's alias and password policy (as the API's members)."""
+
+    account: str
+    alias: str = ""
+    password_policy: dict[str, int | bool] | None = None
+
+
+class DeletionTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A service-linked role that was deleted; kept for GetServiceLinkedRoleDeletionStatus."""
+
+    account: str
+    id: str
+
+
+USERS = Table("iam.users", User, key=lambda user: (user.account, user.name.lower()), cached=True)
+GROUPS = Table(
+    "iam.groups", Group, key=lambda group: (group.account, group.name.lower()), cached=True
+)
+MEMBERS = Table(
+    "iam.members",
+    Membership,
+    key=lambda m: (m.account, m.group.lower(), m.user.lower()),
+    cached=True,
+)
+GROUPS_OF = Table(
+    "iam.groups_of",
+    Membership,
+    key=lambda m: (m.account, m.user.lower(), m.group.lower()),
+    cached=True,
+)
+ACCESS_KEYS = Table("iam.access_keys", AccessKey, key=lambda key: (key.id,), cached=True)
+KEYS_OF = Table("iam.keys_of", AccessKey, key=lambda key: (key.account, key.user.lower(), key.id))
+KEY_USES = Table("iam.key_uses", KeyUse, key=lambda use: (use.id,))
+ROLE_USES = Table("iam.role_uses", RoleUse, key=lambda use: (use.account, use.role.lower()))
+LOGIN_PROFILES = Table(
+    "iam.login_profiles", LoginProfile, key=lambda each: (each.account, each.user.lower())
+)
+ROLES = Table("iam.roles", Role, key=lambda role: (role.account, role.name.lower()), cached=True)
+INLINE = Table(
+    "iam.inline_policies", InlinePolicy, key=lambda p: (p.account, p.kind, p.owner.lower(), p.name)
+)
+POLICIES = Table(
+    "iam.policies", ManagedPolicy, key=lambda policy: (policy.account, policy.name.lower())
+)
+VERSIONS = Table("iam.policy_versions", PolicyVersion, key=lambda v: (v.arn, v.number))
+ATTACHMENTS = Table(
+    "iam.attachments", Attachment, key=lambda a: (a.account, a.kind, a.owner.lower(), a.arn)
+)
+ATTACHED_TO = Table(
+    "iam.attached_to", Attachment, key=lambda a: (a.account, a.arn, a.kind, a.owner.lower())
+)
+PROFILES = Table(
+    "iam.instance_profiles", InstanceProfile, key=lambda p: (p.account, p.name.lower())
+)
+OIDC_PROVIDERS = Table("iam.oidc_providers", OidcProvider, key=lambda p: (p.account, p.url))
+SETTINGS = Table("iam.account_settings", AccountSettings, key=lambda s: (s.account,))
+DELETION_TASKS = Table("iam.deletion_tasks", DeletionTask, key=lambda task: (task.account, task.id))

@@ -1,0 +1,1 @@
+"""IAM's rules that need no store: names, quotas, ids, policy documents."""

@@ -1,0 +1,1 @@
+"""What IAM does by itself."""

@@ -1,0 +1,1 @@
+"""What SQS is asked to do, a file per noun."""

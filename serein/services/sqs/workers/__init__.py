@@ -1,0 +1,1 @@
+"""What queues do by themselves."""
