@@ -134,7 +134,7 @@ class House:
             services=self.registry.services,
             isolation=self.isolation,
             ready=lambda: self._is_ready,
-            reset=None,
+            reset=self.reset if config.data is None else None,
         )
         sites = [site for service in self.registry.services.values() for site in service.sites]
         hosts = Hosts(sites)
@@ -222,6 +222,11 @@ class House:
         await self.workers.stop()
         self.outbound.close()
         await self.store.close()
+
+    async def reset(self) -> None:
+        """Forget everything; only for a house in memory."""
+        if isinstance(self.store, MemoryStore):
+            await self.store.wipe()
 
     def isolation(self) -> dict[str, object]:
         """How functions are isolated here: level and reasons."""

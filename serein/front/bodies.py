@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -120,3 +121,11 @@ class RequestBody:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+async def close_iterator(body: object) -> None:
+    """End an asynchronous generator that was not read to its end, so that its resources are freed now."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            await close()

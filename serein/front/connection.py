@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable
 from typing import cast
 
-from serein.front.bodies import BodyInterrupted, BodyTimeout, ClientDisconnected
+from serein.front.bodies import BodyInterrupted, BodyTimeout, ClientDisconnected, close_iterator
 from serein.front.desk import Desk
 from serein.front.reader import SLICE_BYTES, Exchange, Refusal, RequestReader
-from serein.front.responses import CONTINUE, LAST_CHUNK, Head
+from serein.front.responses import CONTINUE, LAST_CHUNK, Head, refusal_response
 from serein.wire.http import BodyTooLarge, HttpRequest, HttpResponse
 
 READ_BYTES = 256 * 1024
@@ -221,7 +220,7 @@ class Connection(asyncio.Protocol):
         """Write an answer whose body is there."""
         request_body = exchange.body
         keep_alive = exchange.keep_alive and not self._desk.leaving
-        if request_body is not None and not request_body.complete:
+        if request_body is not None and (request_body.failed or not request_body.complete):
             keep_alive = keep_alive and self._can_drain(exchange)
         head_only = exchange.request.method == "HEAD"
         try:
@@ -261,7 +260,7 @@ class Connection(asyncio.Protocol):
                 old=exchange.old,
             )
         except ValueError as error:
-            await _close_iterator(body)
+            await close_iterator(body)
             failure = self._failure(exchange, error)
             self._write_whole(exchange, failure, cast(bytes, failure.body))
             return
@@ -280,11 +279,13 @@ class Connection(asyncio.Protocol):
             if not isinstance(error, BodyInterrupted):
                 self._desk.log.error("answer broke off: %s", exchange.request.path, exc_info=error)
         finally:
-            await _close_iterator(body)
+            await close_iterator(body)
         if self._closed:
             return
         if whole:
-            unread = exchange.body is not None and not exchange.body.complete
+            unread = exchange.body is not None and (
+                exchange.body.failed or not exchange.body.complete
+            )
             self._finish(exchange, head.keep_alive and (not unread or self._can_drain(exchange)))
         else:  # Without its last chunk the client sees that the answer is not complete.
             self._shut()
@@ -437,33 +438,3 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif not (self._current or self._queue or reader.in_head or reader.in_body):
             self._shut()
-
-
-def refusal_response(status: int) -> HttpResponse:
-    """The plain answer to what never reached, or broke, the handler."""
-    phrase = _PHRASES.get(status, "Error")
-    headers = [("Content-Type", "text/plain; charset=utf-8")]
-    return HttpResponse(status, headers, f"{phrase}\n".encode())
-
-
-_PHRASES = {
-    400: "Bad Request",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    413: "Content Too Large",
-    414: "URI Too Long",
-    417: "Expectation Failed",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    505: "HTTP Version Not Supported",
-}
-
-
-async def _close_iterator(body: object) -> None:
-    """End an asynchronous generator that was not read to its end, so that its resources are freed now."""
-    close = getattr(body, "aclose", None)
-    if close is not None:
-        with contextlib.suppress(Exception):
-            await close()

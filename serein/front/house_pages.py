@@ -51,6 +51,8 @@ class HousePages:
             return HttpResponse(200, [("content-type", kind)], lines.encode())
         if path in ("/_serein/reset", "/_localstack/state/reset") and request.method == "POST":
             return self._do_reset()
+        if path.startswith(("/_serein/", "/_localstack/")):
+            return json_response({"message": f"There is no page {path}."}, 404)
         return None
 
     def _health(self) -> HttpResponse:

@@ -20,7 +20,9 @@ ANSWER_BYTES_MAX = 10 * 1024 * 1024
 REQUEST_BYTES_MAX = 10 * 1024 * 1024
 TIMEOUT_S = 30.0
 THREADS_MAX = 32
-_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "te", "upgrade"})
+_HOP = frozenset(
+    {"connection", "content-length", "keep-alive", "transfer-encoding", "te", "upgrade"}
+)
 Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 

@@ -20,7 +20,27 @@ _HOST = re.compile(r"[A-Za-z0-9\-._:]+")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
 _REPEATED = frozenset(
-    ["host", "user-agent", "accept", "accept-encoding", "accept-language", "connection", "content-type", "content-length", "x-amz-target", "x-amz-user-agent", "x-amz-security-token", "amz-sdk-request", "x-amz-content-sha256", "origin", "referer", "cookie", "x-amzn-query-mode", "x-amz-sdk-checksum-algorithm", "smithy-protocol"]
+    [
+        "host",
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "connection",
+        "content-type",
+        "content-length",
+        "x-amz-target",
+        "x-amz-user-agent",
+        "x-amz-security-token",
+        "amz-sdk-request",
+        "x-amz-content-sha256",
+        "origin",
+        "referer",
+        "cookie",
+        "x-amzn-query-mode",
+        "x-amz-sdk-checksum-algorithm",
+        "smithy-protocol",
+    ]
 )
 _LINES_KEPT_MAX = 2048
 _LINE_CHARS_MAX = 512

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from serein.base.clock import Clock
-from serein.wire.http import HeaderList
+from serein.wire.http import HeaderList, HttpResponse
 
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -132,6 +132,12 @@ class Heads:
         if len(self._kinds) < _NAMES_KEPT_MAX:
             self._kinds[name] = kind
         return kind
+
+
+def refusal_response(status: int) -> HttpResponse:
+    """The plain answer to what never reached, or broke, the handler."""
+    headers = [("Content-Type", "text/plain; charset=utf-8")]
+    return HttpResponse(status, headers, f"{HTTPStatus(status).phrase}\n".encode())
 
 
 def _length(value: str) -> int:

@@ -125,3 +125,8 @@ class MemoryStore(BatchedStore[MemoryTable]):
 
     def __init__(self) -> None:
         super().__init__(MemoryEngine(), MemoryBlobs())
+
+    async def wipe(self) -> None:
+        """Forget every record, in one transaction (blobs that nobody points at any more are swept later)."""
+        tables = list(self._forms.by_table)
+        await self.transact(lambda tx: [tx.delete_range(table, ()) for table in tables])
