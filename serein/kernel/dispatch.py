@@ -136,7 +136,9 @@ class Dispatch:
 
     def _run_read(self, found: Registered, call: Call) -> dict[str, Any]:
         now = self.clock.now()
-        read = Read(self.store.snapshot(), call.principal, call.scope, now, self.randomness)
+        read = Read(
+            self.store.snapshot(), call.principal, call.scope, now, self.randomness, self.blobs
+        )
         self.authoriser.authorise(read, found, call)
         answer: dict[str, Any] = found.spec.function(read, call.params)
         return answer if answer is not None else {}
@@ -146,7 +148,15 @@ class Dispatch:
     ) -> asyncio.Future[dict[str, Any]]:
         def run(transaction: Transaction) -> dict[str, Any]:
             now = self.clock.now()
-            tx = Tx(transaction, call.principal, call.scope, now, self.randomness, self.doorbell)
+            tx = Tx(
+                transaction,
+                call.principal,
+                call.scope,
+                now,
+                self.randomness,
+                self.blobs,
+                self.doorbell,
+            )
             self.authoriser.authorise(tx, found, call)
             answer: dict[str, Any] | None = found.spec.function(tx, call.params)
             if finishing is not None:
@@ -216,7 +226,9 @@ class Dispatch:
 
     def read_now(self, principal: Principal, scope: Scope) -> Read:
         """The latest durable state, for one principal, without a call."""
-        return Read(self.store.snapshot(), principal, scope, self.clock.now(), self.randomness)
+        return Read(
+            self.store.snapshot(), principal, scope, self.clock.now(), self.randomness, self.blobs
+        )
 
     def transact(
         self, principal: Principal, scope: Scope, function: Callable[[Tx], T]
@@ -225,7 +237,9 @@ class Dispatch:
 
         def run(transaction: Transaction) -> T:
             now = self.clock.now()
-            return function(Tx(transaction, principal, scope, now, self.randomness, self.doorbell))
+            return function(
+                Tx(transaction, principal, scope, now, self.randomness, self.blobs, self.doorbell)
+            )
 
         return self.store.transact(run)
 

@@ -185,9 +185,12 @@ class Position:
 
 
 class Read(Position):
-    """One snapshot of the store. `get`, `scan`, `count` are the snapshot's own (see `store/interface.py`)."""
+    """One snapshot of the store. `get`, `scan`, `count` are the snapshot's own (see `store/interface.py`).
 
-    __slots__ = ("count", "get", "scan", "snapshot", "table_version")
+    `blobs` is there so that an answer may hold a stream of a blob; the handler itself does not wait for it.
+    """
+
+    __slots__ = ("blobs", "count", "get", "scan", "snapshot", "table_version")
 
     def __init__(
         self,
@@ -196,6 +199,7 @@ class Read(Position):
         scope: Scope,
         now: float,
         randomness: Randomness,
+        blobs: Blobs,
     ) -> None:
         self.principal = principal
         self.scope = scope
@@ -206,6 +210,7 @@ class Read(Position):
         self.scan = snapshot.scan
         self.count = snapshot.count
         self.table_version = snapshot.table_version
+        self.blobs = blobs
 
     def tags_of(self, arn: str) -> dict[str, str]:
         """The tags of a resource, in the order of their keys."""
@@ -232,9 +237,10 @@ class Tx(Read):
         scope: Scope,
         now: float,
         randomness: Randomness,
+        blobs: Blobs,
         doorbell: Doorbell,
     ) -> None:
-        super().__init__(transaction, principal, scope, now, randomness)
+        super().__init__(transaction, principal, scope, now, randomness, blobs)
         self._transaction = transaction
         self.put = transaction.put
         self.put_bytes = transaction.put_bytes
