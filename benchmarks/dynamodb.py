@@ -138,7 +138,9 @@ async def main() -> None:
         item = {**ITEM, "sk": {"S": f"order#{number:04}"}}
         await house.dispatch.call(call("PutItem", {"TableName": "bench", "Item": item}))
     rounds = given.rounds
-    read = Read(house.store.snapshot(), principal, scope, time.time(), house.randomness)
+    read = Read(
+        house.store.snapshot(), principal, scope, time.time(), house.randomness, house.store.blobs
+    )
     print(
         f"handler  GetItem     {await best(rounds, lambda: get_item(read, OPERATIONS['GetItem'])):8.1f} µs"
     )

@@ -1,4 +1,4 @@
-"""How many JSON POSTs a second the front takes, beside other Python servers that are installed (uvicorn, granian).
+"""How many JSON POSTs a second the front takes, beside uvicorn where that is installed.
 
     python benchmarks/front.py [--seconds 3] [--connections 32]
 

@@ -29,7 +29,7 @@ from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
-from serein.services import apigatewayv2, dynamodb, dynamodbstreams, iam, logs, sts
+from serein.services import apigatewayv2, dynamodb, dynamodbstreams, iam, logs, s3, sqs, sts
 from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
@@ -104,6 +104,8 @@ class House:
             dynamodbstreams.SERVICE,
             iam.SERVICE,
             logs.SERVICE,
+            s3.SERVICE,
+            sqs.SERVICE,
             sts.service(self.identities),
         ]
 

@@ -37,6 +37,8 @@ class AwsError(Exception):
             self.status = status
             self.fault = "server" if status >= 500 else "client"
         self.fields: Mapping[str, object] = fields or {}
+        self.headers: Mapping[str, str] = {}
+        """Further headers of the answer (S3's delete markers and ETags)."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

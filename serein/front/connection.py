@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import cast
 
 from serein.front.bodies import BodyInterrupted, BodyTimeout, ClientDisconnected, close_iterator
 from serein.front.desk import Desk
 from serein.front.reader import SLICE_BYTES, Exchange, Refusal, RequestReader
-from serein.front.responses import CONTINUE, LAST_CHUNK, Head, refusal_response
+from serein.front.responses import CONTINUE, refusal_response, write_stream
 from serein.wire.http import BodyTooLarge, HttpRequest, HttpResponse
 
 READ_BYTES = 256 * 1024
@@ -28,6 +28,8 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._answering: asyncio.Future[HttpResponse] | asyncio.Task[None] | None = None
+        self._unstarted: Awaitable[HttpResponse] | None = None
+        """The handler's coroutine until its task first runs (closed if the client is gone by then)."""
         self._unread = b""
         """Input held back until the requests before it are answered."""
         self._deaf = False
@@ -165,7 +167,7 @@ class Connection(asyncio.Protocol):
             self._answering = answer
             answer.add_done_callback(self._answered)
         else:
-            awaitable = cast(Awaitable[HttpResponse], answer)
+            self._unstarted = awaitable = cast(Awaitable[HttpResponse], answer)
             self._answering = desk.loop.create_task(self._await(exchange, awaitable))
 
     def _answered(self, future: asyncio.Future[HttpResponse]) -> None:
@@ -188,6 +190,7 @@ class Connection(asyncio.Protocol):
             self._answering = self._desk.loop.create_task(self._stream(exchange, response))
 
     async def _await(self, exchange: Exchange, answer: Awaitable[HttpResponse]) -> None:
+        self._unstarted = None
         try:
             response = await answer
         except asyncio.CancelledError:
@@ -270,7 +273,7 @@ class Connection(asyncio.Protocol):
         whole = True
         try:
             if not bodiless:
-                await self._write_chunks(response, head)
+                await write_stream(self._transport, body, head, self._room)
         except asyncio.CancelledError:
             self._transport.abort()
             raise
@@ -290,31 +293,12 @@ class Connection(asyncio.Protocol):
         else:  # Without its last chunk the client sees that the answer is not complete.
             self._shut()
 
-    async def _write_chunks(self, response: HttpResponse, head: Head) -> None:
-        body = response.body
-        transport = self._transport
-        if isinstance(body, (bytes, bytearray, memoryview)):
-            transport.write(body)
-            return
-        left = head.body_bytes
-        async for chunk in body:
-            if not chunk:
-                continue
-            if head.chunked:
-                transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n"))
-            else:
-                if left is not None:
-                    left -= len(chunk)
-                    if left < 0:
-                        raise ValueError("the body is longer than its Content-Length")
-                transport.write(chunk)
-            if self._write_paused:
-                self._drained = self._desk.loop.create_future()
-                await self._drained
-        if left:
-            raise ValueError("the body is shorter than its Content-Length")
-        if head.chunked:
-            transport.write(LAST_CHUNK)
+    def _room(self) -> asyncio.Future[None] | None:
+        """None when the client takes more; else what is done when it does."""
+        if not self._write_paused:
+            return None
+        self._drained = self._desk.loop.create_future()
+        return self._drained
 
     def _can_drain(self, exchange: Exchange) -> bool:
         """Whether so little of the request's body is left that reading it away is better than closing."""
@@ -388,6 +372,8 @@ class Connection(asyncio.Protocol):
             body.fail(ClientDisconnected())
         if self._answering is not None:
             self._answering.cancel()
+        if isinstance(self._unstarted, Coroutine):
+            self._unstarted.close()
 
     # Times.
 

@@ -15,7 +15,7 @@ _FIRST = re.compile(
     r"(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) "
     r"(/[A-Za-z0-9/._~%!$&'()*+,;=:@\-]*)(?:\?([A-Za-z0-9/._~%!$&'()*+,;=:@?\-]*))? HTTP/1\.1"
 )
-_FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)", re.DOTALL)
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST = re.compile(r"[A-Za-z0-9\-._:]+")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
@@ -42,6 +42,7 @@ _REPEATED = frozenset(
         "smithy-protocol",
     ]
 )
+_NAMES_KEPT_MAX = 1024
 _LINES_KEPT_MAX = 2048
 _LINE_CHARS_MAX = 512
 
@@ -50,16 +51,33 @@ class NotPlain(Exception):
     """Something that the full parser must look at."""
 
 
+class KnownNames(dict[str, str]):
+    """Header names to lower case, looked at once each."""
+
+    def __missing__(self, name: str) -> str:
+        if _NAME.fullmatch(name) is None:
+            raise NotPlain
+        lower = name.lower()
+        if len(self) < _NAMES_KEPT_MAX and len(name) <= 64:
+            self[name] = lower
+        return lower
+
+
 class KnownLines(dict[str, tuple[str, str, tuple[str, str]]]):
     """Header lines to lower-case name, value, and the pair as sent. Clients repeat most of theirs in every request,
     so those that are likely to come again are taken apart once."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._names = KnownNames()
+
     def __missing__(self, line: str) -> tuple[str, str, tuple[str, str]]:
-        found = _FIELD.fullmatch(line)
-        if found is None or line[-1] in " \t":
+        name, colon, value = line.partition(":")
+        lower = self._names[name]
+        # Printable ASCII has no control characters; others (and tabs) are for the full parser.
+        if not (colon and line.isascii() and line.isprintable()):
             raise NotPlain
-        name, value = found.groups()
-        lower = name.lower()
+        value = value.strip(" ")
         known = (lower, value, (name, value))
         if lower in _REPEATED and len(line) <= _LINE_CHARS_MAX:
             if len(self) >= _LINES_KEPT_MAX:

@@ -5,13 +5,15 @@ https://www.rfc-editor.org/rfc/rfc9112 (framing), https://www.rfc-editor.org/rfc
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import NamedTuple
 
 from serein.base.clock import Clock
-from serein.wire.http import HeaderList, HttpResponse
+from serein.wire.http import Body, HeaderList, HttpResponse
 
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
@@ -138,6 +140,40 @@ def refusal_response(status: int) -> HttpResponse:
     """The plain answer to what never reached, or broke, the handler."""
     headers = [("Content-Type", "text/plain; charset=utf-8")]
     return HttpResponse(status, headers, f"{HTTPStatus(status).phrase}\n".encode())
+
+
+async def write_stream(
+    transport: asyncio.WriteTransport,
+    body: Body | bytearray | memoryview,
+    head: Head,
+    room: Callable[[], asyncio.Future[None] | None],
+) -> None:
+    """Write a body as its head promised, piece by piece; `room` gives what to wait for while the client is slow.
+
+    Raises ValueError when the pieces are not as long as the head said, and what the body raises.
+    """
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        transport.write(body)
+        return
+    left = head.body_bytes
+    async for chunk in body:
+        if not chunk:
+            continue
+        if head.chunked:
+            transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n"))
+        else:
+            if left is not None:
+                left -= len(chunk)
+                if left < 0:
+                    raise ValueError("the body is longer than its Content-Length")
+            transport.write(chunk)
+        waiting = room()
+        if waiting is not None:
+            await waiting
+    if left:
+        raise ValueError("the body is shorter than its Content-Length")
+    if head.chunked:
+        transport.write(LAST_CHUNK)
 
 
 def _length(value: str) -> int:

@@ -72,6 +72,10 @@ class Server:
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
 
+    def connection(self) -> asyncio.Protocol:
+        """The server side of a connection that comes otherwise than through a listener (a function's socketpair)."""
+        return Connection(self._desk)
+
     async def stop(self, grace_s: float) -> bool:
         """Accept nobody any more, let every request under way finish (for `grace_s` at most), close.
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from serein.base.errors import AwsError
-from serein.wire.directory import ENTRIES
+from serein.wire.data.directory import ENTRIES
 from serein.wire.facts import ProtocolName, ServiceFacts, Target
 from serein.wire.forms import Pairs, parse_pairs
 from serein.wire.http import HttpRequest
@@ -29,6 +29,7 @@ _S3_HOST = re.compile(
 )
 _BARE_HOST = re.compile(r"(?P<bucket>.+)\.(?:localhost|localhost\.localstack\.cloud)")
 _SIGNING_ALIASES: Mapping[str, str] = {"s3express": "s3", "s3-outposts": "s3outposts"}
+_DIGITS = "0123456789]"
 _S3_CONTROL_PATH = "/v20180820/"
 
 
@@ -134,6 +135,7 @@ class Identifier:
             self._by_signing.setdefault(entry.signing_name, []).append(entry.name)
             self._by_label.setdefault(entry.endpoint_prefix, []).append(entry.name)
         self._targets: dict[str, Target] = {}
+        self._buckets: dict[str, str | None] = {}
         self._rest_names = {
             name: tuple(n for n in names if self._entries[n].rest)
             for name, names in self._by_signing.items()
@@ -273,7 +275,12 @@ class Identifier:
     def _rest(self, request: HttpRequest) -> Target:
         signed = signing_name_of(request)
         names = self._rest_names.get(_SIGNING_ALIASES.get(signed, signed), ())
-        bucket = bucket_of_host(request.host)
+        host = request.headers.get("host", "")
+        bucket = self._buckets.get(host, "")
+        if bucket == "":
+            bucket = bucket_of_host(request.host)
+            if len(self._buckets) < _KNOWN_MAX:
+                self._buckets[host] = bucket
         if "s3" in names:
             if request.path.startswith(_S3_CONTROL_PATH) and (
                 "x-amz-account-id" in request.headers
@@ -348,7 +355,7 @@ class Identifier:
         )
 
     def _s3(self, request: HttpRequest, bucket: str | None) -> Target:
-        path = s3_path(request, bucket)
+        path = f"/{bucket}{request.path}" if bucket else s3_path(request, bucket)
         router = self._service("s3").router
         found = router.match(request.method, path, request.query, request.headers)
         if found is None:
@@ -360,8 +367,14 @@ def s3_path(request: HttpRequest, bucket: str | None = None) -> str:
     """The path-style path of an S3 request, whichever way its bucket is told."""
     if bucket is None:
         host = request.host
-        bucket = bucket_of_host(host)
-        if bucket is None and "." in host and (bare := _BARE_HOST.fullmatch(host)) is not None:
+        if "s3" in host:
+            bucket = bucket_of_host(host)
+        if (
+            bucket is None
+            and host[-1:] not in _DIGITS
+            and "." in host
+            and (bare := _BARE_HOST.fullmatch(host)) is not None
+        ):
             bucket = bare["bucket"] if signing_name_of(request) == "s3" else None
     if not bucket:
         return request.path

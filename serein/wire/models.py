@@ -280,10 +280,18 @@ class Wire:
 
         Known from `target`, else from an `Unidentified` error, else from `service` and `protocol`.
         """
+        if isinstance(error, Unidentified):
+            service, protocol = error.service, error.protocol
+        elif target is None and request is not None and not service:
+            # Refused before it was known what was asked for (a broken signature): the protocol still is.
+            try:
+                target = self.identify(request)
+            except Unidentified as unknown:
+                service, protocol = unknown.service, unknown.protocol
+            except AwsError:
+                pass
         if target is not None:
             service, protocol = target.service, target.protocol
-        elif isinstance(error, Unidentified):
-            service, protocol = error.service, error.protocol
         facts = modelled = None
         message_member, error_types = "message", False
         if service:

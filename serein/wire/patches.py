@@ -57,6 +57,7 @@ STATUSES: Mapping[str, Mapping[str, int]] = {
         "ObjectNotInActiveTierError": 403,
         "ObjectAlreadyInActiveTierError": 403,
     },
+    "sqs": {"ResourceNotFoundException": 404},
 }
 """HTTP statuses of errors whose model has none."""
 

@@ -186,13 +186,14 @@ def _choose(
         return None
     if query is None:
         return routes[0]
-    if not query:
+    if not query and "x-amz-copy-source" not in headers:
         # The common case: those that ask for nothing in the query stand last.
+        chosen = None
         for route in reversed(routes):
-            if route.literals or route.needed:
+            if route.literals or route.needed or route.headers:
                 break
-            if not route.headers and not route.deprecated and "x-amz-copy-source" not in headers:
-                return route
+            chosen = route
+        return chosen
     for route in routes:
         if route.holds(query, headers):
             return route

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from serein.wire.shapes import TimestampFormat
@@ -71,18 +71,15 @@ def _offset_s(zone: str | None) -> int:
     return minutes * 60 if zone[0] == "+" else -minutes * 60
 
 
-def _datetime(seconds: float) -> datetime:
-    return _EPOCH + timedelta(seconds=seconds)
+def _text(whole_s: int) -> str:
+    """`2015-01-01T12:00:00`; raises ValueError or OverflowError for what no calendar has."""
+    return datetime.fromtimestamp(whole_s, UTC).isoformat()[:19]
 
 
 def iso8601(seconds: float) -> str:
     """`2015-01-01T12:00:00Z`, with milliseconds where there are some."""
-    millis = round(seconds * 1000)
-    text = _datetime(millis // 1000).strftime("%Y-%m-%dT%H:%M:%S")
-    if text[0] == "0" or len(text) != 19:
-        text = text.rjust(19, "0")
-    rest = millis % 1000
-    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+    whole, millis = divmod(round(seconds * 1000), 1000)
+    return f"{_text(whole)}.{millis:03d}Z" if millis else f"{_text(whole)}Z"
 
 
 def iso8601_millis(seconds: float) -> str:
@@ -93,11 +90,11 @@ def iso8601_millis(seconds: float) -> str:
 
 def rfc822(seconds: float) -> str:
     """`Thu, 01 Jan 2015 12:00:00 GMT`."""
-    at = _datetime(seconds // 1)
-    return (
-        f"{_DAYS[at.weekday()]}, {at.day:02d} {_MONTHS[at.month - 1]} {at.year:04d} "
-        f"{at.hour:02d}:{at.minute:02d}:{at.second:02d} GMT"
-    )
+    whole = int(seconds // 1)
+    text = _text(whole)
+    # The first of January 1970 was a Thursday.
+    day = _DAYS[(whole // 86_400 + 3) % 7]
+    return f"{day}, {text[8:10]} {_MONTHS[int(text[5:7]) - 1]} {text[:4]} {text[11:19]} GMT"
 
 
 def unix(seconds: float) -> int | float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 
@@ -408,6 +409,23 @@ def test_bad_chunks_reach_the_reader_as_400(body: bytes):
             head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
             answer = await client.ask(head + body)
             assert (answer.status, answer.headers["connection"]) == (400, "close")
+            assert await client.rest() == b""
+
+    run(story())
+
+
+def test_connection_is_closed_after_a_broken_body_also_when_the_handler_does_not_mind():
+    async def forgiving(request: HttpRequest) -> HttpResponse:
+        with contextlib.suppress(Exception):
+            await request.read(1 << 20)
+        return HttpResponse(200)
+
+    async def story() -> None:
+        async with talking(forgiving) as talk:
+            client = await talk.connect()
+            head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            answer = await client.ask(head + b"zz\r\n")
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
             assert await client.rest() == b""
 
     run(story())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from serein.front.limits import Limits
 from serein.front.tls import host_names, kept_self_signed, server_context
 from serein.wire.http import HttpRequest, HttpResponse
-from tests.front.client import GET, echo, echo_any, post, run, talking
+from tests.front.client import GET, Client, echo, echo_any, post, run, talking
 
 QUICK = Limits(tick_s=0.02, linger_s=0.05, buffered_body_bytes=10)
 
@@ -209,5 +210,19 @@ def test_tls_large_bodies_both_ways(tmp_path: Path):
             plain = await talk.connect()
             await plain.send(GET)
             assert b"HTTP" not in await plain.rest()
+
+    run(story())
+
+
+def test_connection_made_elsewhere_is_served_too() -> None:
+    async def story() -> None:
+        async with talking(echo) as talk:
+            ours, theirs = socket.socketpair()
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(talk.server.connection, theirs)
+            client = Client(*await asyncio.open_connection(sock=ours))
+            assert (await client.ask(GET)).status == 200
+            assert talk.server.connections_count == 1
+            client.close()
 
     run(story())

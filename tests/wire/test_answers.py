@@ -44,7 +44,7 @@ def test_sqs_error_in_query(wire: Wire) -> None:
         b'<?xml version="1.0" encoding="UTF-8"?>\n'
         b'<ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type>'
         b"<Code>AWS.SimpleQueueService.NonExistentQueue</Code><Message>No &lt;such&gt; queue</Message>"
-        b"</Error><RequestId>id</RequestId></ErrorResponse>"
+        b"<Detail/></Error><RequestId>id</RequestId></ErrorResponse>"
     )
 
 
@@ -179,3 +179,14 @@ def test_headers_cannot_be_split(wire: Wire) -> None:
         )
     )
     assert all("\n" not in value and "\r" not in value for _, value in response.headers)
+
+
+def test_an_early_refusal_is_in_the_callers_protocol() -> None:
+    wire = Wire(["sqs", "sts"])
+    error = AwsError("x", code="IncompleteSignature")
+    request = HttpRequest("POST", "/", "", {"x-amz-target": "AmazonSQS.Nope"}, [])
+    assert orjson.loads(wire.serialise_error(error, "id", request=request).body)["__type"]
+    request = HttpRequest("GET", "/", "Action=GetCallerIdentity&Version=2011-06-15", {}, [])
+    body = wire.serialise_error(error, "id", request=request).body
+    assert isinstance(body, bytes)
+    assert b'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">' in body

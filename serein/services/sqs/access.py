@@ -78,6 +78,11 @@ def owner_of(read: Read, arn: str) -> str | None:
 
 def invalid(failures: Sequence[Failure], operation: str) -> AwsError | None:
     """What SQS says to requests that its model forbids: the first failure, in words of its own."""
+    if operation == "ReceiveMessage":
+        # The model lists queue attributes where message attributes are meant; the handler checks them.
+        failures = [f for f in failures if f.path != "attributeNames"]
+        if not failures:
+            return None
     first = failures[0]
     if first.kind == "required":
         if operation.endswith("Batch") and "Entries" not in first.member and "." in first.path:

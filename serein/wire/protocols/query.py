@@ -32,6 +32,9 @@ class QueryCodec:
     def __init__(self, facts: OperationFacts) -> None:
         self._ec2 = "ec2" in facts.service.protocols
         shape = facts.input_shape
+        self._in_queue = (
+            facts.service.name == "sqs" and shape is not None and "QueueUrl" in shape.members
+        )
         self._read = _BranchReaderCompiler(ec2=self._ec2).structure(shape) if shape else None
         output = facts.output_shape
         self._content = XmlWriterCompiler().content(output) if output else None
@@ -52,6 +55,9 @@ class QueryCodec:
         if self._read is None:
             return {}
         params: dict[str, Any] = self._read(tree_of(target.form or []))
+        if self._in_queue and "QueueUrl" not in params and request.path.count("/") > 1:
+            # A call to the queue's own URL need not repeat it.
+            params["QueueUrl"] = f"{request.scheme}://{request.host}{request.path}"
         return params
 
     def serialise(self, result: Mapping[str, Any], request_id: str) -> HttpResponse:
@@ -188,6 +194,8 @@ def serialise_error(answer: ErrorAnswer) -> HttpResponse:
         out.append(f"<Type>{fault_word(error)}</Type>")
     out.append(f"<Code>{escape(code)}</Code><Message>{escape(error.message)}</Message>")
     _write_fields(out, answer)
+    if answer.service is not None and answer.service.name == "sqs":
+        out.append("<Detail/>")
     if ec2:
         out.append(f"</Error></Errors><RequestID>{answer.request_id}</RequestID></Response>")
     else:

@@ -45,7 +45,7 @@ class InputBinding:
     def __init__(self, facts: OperationFacts, invalid_code: str) -> None:
         self._invalid_code = invalid_code
         self._uri: list[tuple[str, Member, TextReader]] = []
-        self._headers: list[tuple[str, Member, TextReader]] = []
+        self._headers: dict[str, tuple[Member, TextReader]] = {}
         self._prefixes: list[tuple[str, str]] = []
         self._query: dict[str, tuple[Member, TextReader]] = {}
         self._query_map: Member | None = None
@@ -61,7 +61,7 @@ class InputBinding:
             self._uri.append((member.wire_name, member, self._reader(member, location)))
         elif location == "header":
             reader = self._header_reader(member)
-            self._headers.append((member.wire_name.lower(), member, reader))
+            self._headers[member.wire_name.lower()] = (member, reader)
         elif location == "headers":
             self._prefixes.append((member.location_name.lower(), member.name))
         elif location == "querystring" and member.shape.kind == "map":
@@ -93,10 +93,11 @@ class InputBinding:
             if text is not None:
                 out[member.name] = self._value(member, reader, text)
         headers = request.headers
-        for name, member, reader in self._headers:
-            text = headers.get(name)
-            if text is not None:
-                out[member.name] = self._value(member, reader, text)
+        find = self._headers.get
+        for name, text in headers.items():
+            bound = find(name)
+            if bound is not None:
+                out[bound[0].name] = self._value(bound[0], bound[1], text)
         for prefix, named in self._prefixes:
             found = {
                 name[len(prefix) :]: value

@@ -225,6 +225,7 @@ def serialise_error(answer: ErrorAnswer) -> HttpResponse:
 def _s3_error(answer: ErrorAnswer) -> HttpResponse:
     error = answer.error
     headers = request_id_headers("s3", answer.request_id)
+    headers.extend(error.headers.items())
     if answer.method == "HEAD" or error.status in (304,):
         headers.append(_XML)
         return HttpResponse(error.status, headers, b"")

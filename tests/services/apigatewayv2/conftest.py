@@ -18,7 +18,7 @@ from serein.base.errors import AwsError
 from serein.base.ids import SeededRandomness
 from serein.kernel.operations import Context, Read, operation
 from serein.kernel.services import Service
-from serein.services import apigatewayv2
+from serein.services import apigatewayv2, sqs
 from tests.cloud import Cloud
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
@@ -86,8 +86,9 @@ class GatewayHouse(House):
 
     def _services(self) -> list[Service]:
         self.stand_in = Functions()
-        kept = [s for s in super()._services() if s.name not in ("lambda", "apigatewayv2")]
-        return [*kept, apigatewayv2.service(), self.stand_in.service()]
+        ours = [apigatewayv2.service(), self.stand_in.service(), sqs.SERVICE]
+        names = {service.name for service in ours}
+        return [*(s for s in super()._services() if s.name not in names), *ours]
 
 
 class Gateway(Cloud):

@@ -198,7 +198,12 @@ def test_multi_value_headers_of_format_1(gateway) -> None:
         ("1.0", {"message": "no status"}),
         ("1.0", {"statusCode": 200, "body": {"not": "text"}}),
         ("2.0", {"statusCode": "many"}),
-        ("2.0", {"statusCode": 99}),
+        ("2.0", {"statusCode": 101}),
+        ("2.0", {"statusCode": 600}),
+        ("2.0", {"statusCode": True}),
+        ("2.0", {"statusCode": 200, "headers": {"X Y": "a"}}),
+        ("2.0", {"statusCode": 200, "headers": ["a"]}),
+        ("2.0", {"statusCode": 200, "cookies": "a=b"}),
         ("2.0", {"statusCode": 200, "headers": {"X": "a\r\nY: b"}}),
         ("2.0", {"statusCode": 200, "isBase64Encoded": True, "body": "?"}),
         ("2.0", b"no json"),
@@ -268,9 +273,16 @@ def test_path_forms_and_other_hosts(gateway) -> None:
     for url in (
         f"{base}/_aws/execute-api/{api_id}/prod/x",
         f"{base}/_aws/execute-api/{api_id}",
+        f"{base}/restapis/{api_id}/prod/_user_request_/x",
         "http://nothing.execute-api.localhost:4566/x",
     ):
         assert gateway.http("GET", url).status == 404, url
+
+
+def test_management_of_rest_apis_is_refused_loudly(gateway) -> None:
+    answer = gateway.http("GET", "http://127.0.0.1:4566/restapis/abc/resources")
+    assert answer.status == 501
+    assert b"not implemented" in answer.body
 
 
 def test_cors(gateway) -> None:
@@ -357,3 +369,48 @@ def test_http_proxy_goes_to_another_api_with_mapped_parameters(gateway) -> None:
     assert event["queryStringParameters"] == {"own": "1", "q": "2", "id": "a/b"}
     assert event["headers"]["x-from"] == "7"
     assert (event["requestContext"]["http"]["method"], event["body"]) == ("POST", "hi")
+
+
+def test_first_class_integration_sends_a_message_as_its_role(gateway) -> None:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services.html"""
+    sqs, iam = gateway.client("sqs"), gateway.client("iam")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(
+        RoleName="r",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    api_id = gateway.api.create_api(Name="a", ProtocolType="HTTP")["ApiId"]
+    made = gateway.api.create_integration(
+        ApiId=api_id,
+        IntegrationType="AWS_PROXY",
+        IntegrationSubtype="SQS-SendMessage",
+        PayloadFormatVersion="1.0",
+        CredentialsArn=role,
+        RequestParameters={
+            "QueueUrl": url,
+            "MessageBody": "$request.body.text",
+            "DelaySeconds": "0",
+        },
+    )
+    target = f"integrations/{made['IntegrationId']}"
+    gateway.api.create_route(ApiId=api_id, RouteKey="POST /m", Target=target)
+    gateway.api.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
+    body = b'{"text": "hello"}'
+    answer = gateway.visit(api_id, "POST", "/m", {"Content-Type": "application/json"}, body)
+    assert answer.status in (400, 403)  # The role may not send yet.
+    allow = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="r",
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    answer = gateway.visit(api_id, "POST", "/m", {"Content-Type": "application/json"}, body)
+    assert answer.status == 200
+    [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert message["Body"] == "hello"
+    assert orjson.loads(answer.body)["MessageId"] == message["MessageId"]

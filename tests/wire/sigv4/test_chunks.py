@@ -183,7 +183,15 @@ def test_bad_trailers(end, kind):
 
 @pytest.mark.parametrize(
     "body",
-    [b"zz\r\n", b"-1\r\n", b"\r\n", b"f" * 20 + b"\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"1" * 9000, b"1 2"],
+    [
+        b"zz\r\n",
+        b"-1\r\n",
+        b"\r\n",
+        b"f" * 20 + b"\r\n",
+        b"3\r\nabcd\r\n0\r\n\r\n",
+        b"1" * 9000,
+        b"1 2",
+    ],
 )
 def test_bad_framing(body):
     with pytest.raises(SignatureProblem):
@@ -191,8 +199,8 @@ def test_bad_framing(body):
 
 
 def test_unbounded_chunks_are_refused():
+    taken = ChunkDecoder(seed=SEED, decoded_bytes=None)
     with pytest.raises(SignatureProblem, match="chunk_malformed"):
-        taken = ChunkDecoder(seed=SEED, decoded_bytes=None)
         taken.feed(b"fffffffff;chunk-signature=" + b"0" * 64 + b"\r\n")
 
 

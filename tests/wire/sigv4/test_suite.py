@@ -13,7 +13,6 @@ from serein.wire.sigv4 import SignatureMemo, SignatureProblem, read_credentials,
 from serein.wire.sigv4.canonical import canonical_path, canonical_path_s3, canonical_query
 from serein.wire.sigv4.v4a import derive_public_key
 from serein.wire.sigv4.verify import canonical_request
-
 from tests.wire.sigv4.suite import need_suite, read_request, suite_folder
 
 INAPPLICABLE = {

@@ -45,13 +45,14 @@ class FixedTime(datetime):
 def _still_clock(monkeypatch):
     monkeypatch.setattr(botocore.auth, "get_current_datetime", FixedTime.utcnow, raising=False)
     monkeypatch.setattr(botocore.auth.datetime, "datetime", FixedTime, raising=False)
-    # SigV2 presigning reads the wall clock: its Expires is only in the future of it.
 
 
 def signed(auth, method="POST", url="http://127.0.0.1:4566/", data=b"{}", headers=None):
     """A request as botocore's `auth` signs it, as the front would hand it on."""
     request = AWSRequest(method=method, url=url, data=data, headers=headers or {})
     request.context["payload_signing_enabled"] = True
+    if ".s3." in url:  # as botocore's S3 client does
+        request.auth_path = "/" + urlsplit(url).netloc.partition(".")[0] + urlsplit(url).path
     auth.add_auth(request)
     prepared = request.prepare()
     parts = urlsplit(prepared.url)
@@ -87,7 +88,11 @@ URLS = [
 def test_botocore_headers(url, credentials):
     request = signed(SigV4Auth(credentials, "lambda", "eu-west-1"), url=url)
     presented = check(request)
-    assert (presented.kind, presented.region, presented.service) == ("header", "eu-west-1", "lambda")
+    assert (presented.kind, presented.region, presented.service) == (
+        "header",
+        "eu-west-1",
+        "lambda",
+    )
     assert presented.session_token == credentials.token
 
 
@@ -163,7 +168,9 @@ def test_any_change_of_what_is_signed_is_refused(data):
     part = data.draw(st.sampled_from(["method", "path", "query", "body", *request.headers]))
     if part == "body":
         at = data.draw(st.integers(0, len(body) - 1))
-        request.body = body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
+        request.body = (
+            body[:at] + bytes([body[at] ^ data.draw(st.integers(1, 255))]) + body[at + 1 :]
+        )
     elif part in ("method", "path", "query"):
         text = getattr(request, part)
         setattr(request, part, flip(text, data.draw(st.integers(0, len(text) - 1))))
@@ -248,7 +255,12 @@ DATE = {"x-amz-date": "20250630T120000Z"}
         ("Bearer x", "unsupported_authorization", "InvalidArgument", "IncompleteSignature"),
         (V4, "bad_pair", "AuthorizationHeaderMalformed", "IncompleteSignature"),
         (V4 + "x", "bad_pair", "AuthorizationHeaderMalformed", "IncompleteSignature"),
-        (V4 + "Credential=a", "missing_components", "AuthorizationHeaderMalformed", "IncompleteSignature"),
+        (
+            V4 + "Credential=a",
+            "missing_components",
+            "AuthorizationHeaderMalformed",
+            "IncompleteSignature",
+        ),
         (
             V4 + "Credential=a/b, SignedHeaders=host, Signature=0",
             "bad_credential",
@@ -307,13 +319,29 @@ QUERY = (
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("X-Amz-Expires=60", "a=b", "Query-string authentication version 4 requires the X-Amz-Algorithm,"),
-        ("X-Amz-Signature=0", "a=b", "Query-string authentication version 4 requires the X-Amz-Algorithm,"),
+        (
+            "X-Amz-Expires=60",
+            "a=b",
+            "Query-string authentication version 4 requires the X-Amz-Algorithm,",
+        ),
+        (
+            "X-Amz-Signature=0",
+            "a=b",
+            "Query-string authentication version 4 requires the X-Amz-Algorithm,",
+        ),
         ("X-Amz-Expires=60", "X-Amz-Expires=x", "X-Amz-Expires should be a number"),
         ("X-Amz-Expires=60", "X-Amz-Expires=-1", "X-Amz-Expires must be non-negative"),
-        ("X-Amz-Expires=60", "X-Amz-Expires=604801", "X-Amz-Expires must be less than a week (in seconds)"),
+        (
+            "X-Amz-Expires=60",
+            "X-Amz-Expires=604801",
+            "X-Amz-Expires must be less than a week (in seconds)",
+        ),
         ("AWS4-HMAC-SHA256", "AWS4-X", "X-Amz-Algorithm only supports"),
-        ("%2Faws4_request", "", "Error parsing the X-Amz-Credential parameter; the Credential is mal-"),
+        (
+            "%2Faws4_request",
+            "",
+            "Error parsing the X-Amz-Credential parameter; the Credential is mal-",
+        ),
         ("20250630T120000Z", "2025", "X-Amz-Date must be in the ISO8601 Long Format"),
     ],
 )

@@ -70,7 +70,7 @@ def reimport_api(tx: Tx, request: ReimportApiRequest) -> dict[str, Any]:
 
 
 def _definition(request: ImportApiRequest | ReimportApiRequest) -> Definition:
-    base_path = request.get("Basepath", "ignore").lower()
+    base_path = (request.get("Basepath") or "ignore").lower()
     if base_path not in ("ignore", "prepend", "split"):
         raise BadRequestException("Invalid basepath specified. Must be ignore, prepend or split")
     definition = parse_definition(request["Body"], base_path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from serein.wire.http import HeaderList, HttpResponse
 
 JSON: HeaderList = [("Content-Type", "application/json")]
 TEXT = ("Content-Type", "text/plain; charset=utf-8")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class MalformedAnswer(ValueError):
@@ -58,6 +60,8 @@ def _explicit(result: dict[str, Any], version: str) -> HttpResponse:
         if cookies is not None and not isinstance(cookies, list):
             raise MalformedAnswer("cookies is no list")
         headers.extend(("Set-Cookie", _text(cookie)) for cookie in cookies or ())
+    if not all(_NAME.fullmatch(name) for name, _ in headers):
+        raise MalformedAnswer("a header has no valid name")
     body = _body(result.get("body"), result.get("isBase64Encoded") is True, version)
     if not typed:
         headers.append(TEXT)
@@ -71,7 +75,7 @@ def _status(value: object) -> int:
         status = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError) as error:
         raise MalformedAnswer("statusCode") from error
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599:
         raise MalformedAnswer("statusCode")
     return int(status)
 

@@ -49,6 +49,8 @@ class Visit(msgspec.Struct, kw_only=True):
     request_id: str
     trace_id: str
     now: float
+    time_text: str
+    """`now` as `requestContext.time` shows it (see `format_time`)."""
     authorizer: dict[str, Any] | None = None
     """What authorisation found out, as `requestContext.authorizer` of format 2.0 shows it."""
 
@@ -116,7 +118,8 @@ def _forwarded(visit: Visit) -> tuple[str, str, str]:
     )
 
 
-def _format_time(now: float) -> str:
+def format_time(now: float) -> str:
+    """A time as "12/Mar/2020:19:03:58 +0000"."""
     return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now))
 
 
@@ -181,7 +184,7 @@ def _common_2(visit: Visit, version: str) -> dict[str, Any]:
         "requestId": visit.request_id,
         "routeKey": visit.route_key,
         "stage": visit.stage,
-        "time": _format_time(visit.now),
+        "time": visit.time_text,
         "timeEpoch": int(visit.now * 1000),
     }
     if visit.authorizer is not None:
@@ -246,7 +249,7 @@ def _common_1(visit: Visit) -> dict[str, Any]:
             "path": visit.raw_path,
             "protocol": "HTTP/1.1",
             "requestId": visit.request_id,
-            "requestTime": _format_time(visit.now),
+            "requestTime": visit.time_text,
             "requestTimeEpoch": int(visit.now * 1000),
             "resourceId": visit.route_key,
             "resourcePath": resource,

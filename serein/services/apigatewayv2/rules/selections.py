@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from serein.services.apigatewayv2.rules.payloads import Visit, payload_2, query_of
+from serein.services.apigatewayv2.rules.payloads import Visit, query_of
 
 _SELECTION = re.compile(r"\$(?:request|context|stageVariables|response)\b[\w.\-\[\]$*@:/+]*")
 _TEMPLATED = re.compile(r"\$\{([^}]*)\}")
@@ -108,7 +108,7 @@ def _of_context(visit: Visit, rest: str) -> str | None:
         keys = {"caller": "callerId", "user": "userId"}
         return (found.get("iam") or {}).get(keys.get(name, name))
     if rest == "requestTime":
-        return str(payload_2(visit)["requestContext"]["time"])
+        return visit.time_text
     return None
 
 

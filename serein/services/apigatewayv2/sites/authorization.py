@@ -29,7 +29,7 @@ from serein.services.apigatewayv2.rules.tokens import (
     shown_claims,
     verify_signature,
 )
-from serein.services.apigatewayv2.sites.callers import invoke
+from serein.services.apigatewayv2.sites.callers import Callers
 from serein.services.apigatewayv2.sites.issuers import Issuers
 from serein.services.apigatewayv2.sites.plans import ServedRoute
 from serein.services.apigatewayv2.sites.refusals import broken, forbidden, unauthorized
@@ -41,7 +41,8 @@ ACTION = "execute-api:Invoke"
 class Authorization:
     """Judges callers; remembers issuers' keys and functions' verdicts for their time."""
 
-    def __init__(self) -> None:
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
         self._issuers = Issuers()
         self._verdicts: dict[tuple[str, ...], tuple[float, dict[str, Any]]] = {}
 
@@ -111,7 +112,7 @@ class Authorization:
         key = (visit.api_id, visit.stage, authorizer.authorizer_id, *(identity or ()))
         verdict = self._remembered(key, visit.now) if ttl_s else None
         if verdict is None:
-            verdict = await _ask(cx, visit, authorizer, identity)
+            verdict = await _ask(cx, visit, authorizer, identity, self._callers)
             if ttl_s:
                 self._remember(key, visit.now + ttl_s, verdict)
         if not _allows(verdict, visit, simple=bool(authorizer.enable_simple_responses)):
@@ -130,7 +131,11 @@ class Authorization:
 
 
 async def _ask(
-    cx: Context, visit: Visit, authorizer: Authorizer, identity: list[str] | None
+    cx: Context,
+    visit: Visit,
+    authorizer: Authorizer,
+    identity: list[str] | None,
+    callers: Callers,
 ) -> dict[str, Any]:
     """The function's verdict."""
     version = authorizer.authorizer_payload_format_version
@@ -140,7 +145,7 @@ async def _ask(
         raise broken()
     event = make(visit, identity)
     # The authorizer's own ARN, not the route's, is what the function's policy names.
-    result = await invoke(
+    result = await callers.invoke(
         cx,
         visit,
         function,

@@ -20,12 +20,19 @@ from serein.services.apigatewayv2.rules.cors import (
     preflight_headers,
     without_cors,
 )
-from serein.services.apigatewayv2.rules.payloads import Visit
+from serein.services.apigatewayv2.rules.payloads import Visit, format_time
 from serein.services.apigatewayv2.rules.route_keys import DEFAULT
 from serein.services.apigatewayv2.sites.authorization import Authorization
+from serein.services.apigatewayv2.sites.callers import Callers
 from serein.services.apigatewayv2.sites.integrations import hand_over
 from serein.services.apigatewayv2.sites.plans import Plan, Plans, ServedStage
-from serein.services.apigatewayv2.sites.refusals import Refused, not_found, too_large, unavailable
+from serein.services.apigatewayv2.sites.refusals import (
+    Refused,
+    not_built,
+    not_found,
+    too_large,
+    unavailable,
+)
 from serein.wire.http import BodyTooLarge, HttpRequest, HttpResponse
 
 PATH_PREFIXES = ("/restapis/", "/_aws/execute-api/")
@@ -64,7 +71,9 @@ class ExecuteApi:
 
     def __init__(self) -> None:
         self._plans = Plans()
-        self._authorization = Authorization()
+        self._callers = Callers()
+        self._time = (-1, "")
+        self._authorization = Authorization(self._callers)
 
     async def handle(self, cx: Context, request: HttpRequest, name: str) -> HttpResponse:
         """The answer to one request; refusals are answers too."""
@@ -72,6 +81,8 @@ class ExecuteApi:
         stage: ServedStage | None = None
         try:
             address = address_of(request, name)
+            if address is None and request.path.startswith(PATH_PREFIXES[0]):
+                raise not_built()  # The management API of REST APIs has such paths.
             plan = address and self._plans.plan_of(cx.read(), address.api_id)
             if not plan or plan.disabled:
                 raise not_found()
@@ -132,15 +143,22 @@ class ExecuteApi:
             request_id=request_id,
             trace_id=_trace_of(cx, request),
             now=cx.now,
+            time_text=self._time_of(cx.now),
         )
         if served.route.authorization_type != "NONE":
             visit.authorizer = await self._authorization.judge(cx, visit, served)
         timeout_ms = served.integration.timeout_in_millis if served.integration else 30_000
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                return await hand_over(cx, visit, served)
+                return await hand_over(cx, visit, served, self._callers)
         except TimeoutError as error:
             raise unavailable() from error
+
+    def _time_of(self, now: float) -> str:
+        """The text of a time; formatted once in a second."""
+        if self._time[0] != int(now):
+            self._time = (int(now), format_time(now))
+        return self._time[1]
 
 
 def _stage_of(plan: Plan, address: Address) -> tuple[ServedStage | None, str, str]:

@@ -17,7 +17,7 @@ from serein.services.apigatewayv2.rules.integrations import SUBTYPES
 from serein.services.apigatewayv2.rules.mappings import Changes
 from serein.services.apigatewayv2.rules.payloads import Visit, payload_1, payload_2, query_of
 from serein.services.apigatewayv2.rules.selections import Response, fill
-from serein.services.apigatewayv2.sites.callers import call_of, invoke, role_or_service, whole
+from serein.services.apigatewayv2.sites.callers import Callers, call_of, whole
 from serein.services.apigatewayv2.sites.plans import ServedRoute
 from serein.services.apigatewayv2.sites.refusals import broken, unavailable
 from serein.wire.http import HeaderList, HttpRequest, HttpResponse
@@ -39,28 +39,30 @@ _HOP_BY_HOP = frozenset(
 _VARIABLE = re.compile(r"\{([A-Za-z0-9._\-]+)\+?\}")
 
 
-async def hand_over(cx: Context, visit: Visit, served: ServedRoute) -> HttpResponse:
+async def hand_over(
+    cx: Context, visit: Visit, served: ServedRoute, callers: Callers
+) -> HttpResponse:
     """The integration's answer. Raises Refused."""
     integration = served.integration
     if integration is None:
         raise broken()
     if served.function is not None:
-        return await _to_function(cx, visit, integration, served.function)
+        return await _to_function(cx, visit, integration, served.function, callers)
     if integration.integration_type == "HTTP_PROXY":
         return await _to_address(cx, visit, integration, served.uri)
     if integration.integration_subtype is not None:
-        return await _to_service(cx, visit, integration)
+        return await _to_service(cx, visit, integration, callers)
     raise broken()
 
 
 async def _to_function(
-    cx: Context, visit: Visit, integration: Integration, function: str
+    cx: Context, visit: Visit, integration: Integration, function: str, callers: Callers
 ) -> HttpResponse:
     version = integration.payload_format_version or "1.0"
     event = payload_2(visit) if version == "2.0" else payload_1(visit)
     if integration.request_parameters:
         _map_event(visit, integration.request_parameters, event)
-    result = await invoke(cx, visit, function, event, integration.credentials_arn)
+    result = await callers.invoke(cx, visit, function, event, integration.credentials_arn)
     try:
         response = answer_of(result, version)
     except MalformedAnswer as error:
@@ -128,7 +130,9 @@ async def _to_address(
     )
 
 
-async def _to_service(cx: Context, visit: Visit, integration: Integration) -> HttpResponse:
+async def _to_service(
+    cx: Context, visit: Visit, integration: Integration, callers: Callers
+) -> HttpResponse:
     """A first-class integration: the mapped parameters are those of the other service's operation.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services.html
@@ -145,7 +149,7 @@ async def _to_service(cx: Context, visit: Visit, integration: Integration) -> Ht
     if service == "events":
         params = {"Entries": [params]}
     try:
-        by = await role_or_service(cx, visit, integration.credentials_arn)
+        by = await callers.principal_of(cx, visit, integration.credentials_arn)
         call = call_of(cx, visit, by, service, operation, params)
         if region:
             call = call_of(cx.acting(by, region=region), visit, by, service, operation, params)

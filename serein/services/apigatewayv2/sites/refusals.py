@@ -49,3 +49,12 @@ def broken() -> Refused:
 def unavailable() -> Refused:
     """The integration did not answer in time, or takes no more."""
     return Refused(503, "Service Unavailable")
+
+
+def not_built() -> Refused:
+    """A request to the management API of REST APIs."""
+    return Refused(
+        501,
+        "Serein has not implemented apigateway (REST APIs) yet.",
+        [("x-amzn-errortype", "NotImplemented")],
+    )

@@ -12,6 +12,7 @@ from serein.services.sqs import model
 from serein.services.sqs.access import find_queue, queue_of
 from serein.services.sqs.records import Attribute, Message, Queue
 from serein.services.sqs.rules import fifo, standard
+from serein.services.sqs.rules.attributes import SHOWN, unknown_attribute
 from serein.services.sqs.rules.digests import attributes_digest, body_digest
 from serein.services.sqs.rules.handles import handle_of
 from serein.services.sqs.rules.redrive import burial
@@ -28,6 +29,9 @@ async def receive_message(
 ) -> model.ReceiveMessageResult:
     """Up to ten messages, hidden from others for the visibility timeout; waits for some if told to."""
     queue = find_queue(cx.read(), request["QueueUrl"])
+    for name in request.get("AttributeNames") or ():
+        if name not in _SYSTEM_NAMES and name not in SHOWN:
+            raise unknown_attribute(name)
     count = _checked(request.get("MaxNumberOfMessages"), "MaxNumberOfMessages", 1)
     wait_s = _checked(request.get("WaitTimeSeconds"), "WaitTimeSeconds", queue.wait_s)
     visibility_s = check_visibility(request.get("VisibilityTimeout"), queue.visibility_s)
@@ -93,6 +97,20 @@ def check_visibility(given: int | None, default: int) -> int:
     return given
 
 
+_SYSTEM_NAMES = frozenset(
+    {
+        "All",
+        "AWSTraceHeader",
+        "ApproximateFirstReceiveTimestamp",
+        "ApproximateReceiveCount",
+        "DeadLetterQueueSourceArn",
+        "MessageDeduplicationId",
+        "MessageGroupId",
+        "SenderId",
+        "SentTimestamp",
+        "SequenceNumber",
+    }
+)
 Shower = Callable[[Message], model.Message]
 
 

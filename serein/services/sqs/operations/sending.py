@@ -55,6 +55,11 @@ def send_message_batch(tx: Tx, request: SendMessageBatchRequest) -> SendMessageB
         raise BatchRequestTooLong(
             f"Batch requests cannot be longer than {_BATCH_BYTES_MAX} bytes. You have sent {total} bytes."
         )
+    if queue.fifo:
+        # What makes the order of a FIFO queue is refused for the batch as a whole.
+        for entry in entries:
+            _group_of(queue, entry.get("MessageGroupId"))
+            _dedup_of(queue, entry.get("MessageDeduplicationId"), entry["MessageBody"])
     result: dict[str, list[Any]] = {}
     for entry in entries:
         try:
@@ -64,8 +69,6 @@ def send_message_batch(tx: Tx, request: SendMessageBatchRequest) -> SendMessageB
             sent = _add(tx, queue, message)
             result.setdefault("Successful", []).append({"Id": entry["Id"], **sent})
         except AwsError as error:
-            if queue.fifo and error.code == "MissingRequiredParameterException":
-                raise
             result.setdefault("Failed", []).append(failed(entry["Id"], error))
     return cast("SendMessageBatchResult", result)
 

@@ -188,6 +188,8 @@ _COUNTS = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+SHOWN = frozenset((*_TEXTS, *_COUNTS))
+"""The names of all attributes that a queue can show."""
 
 
 def describe(read: Read, queue: Queue, names: list[str]) -> dict[str, str]:

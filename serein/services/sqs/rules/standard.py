@@ -33,19 +33,11 @@ def take(tx: Tx, queue: Queue, count: int, visibility_s: int, bury: Bury | None)
     seen: set[str] = set()
     expired_before = tx.now - queue.retention_s
     while len(taken) < count:
-        rows = list(
-            tx.scan(
-                MESSAGES,
-                (queue.id,),
-                stop=(tx.now,),
-                stop_after=True,
-                limit=count - len(taken) + len(seen),
-            )
-        )
-        rows = [row for row in rows if row.id not in seen]
-        if not rows:
-            break
-        for row in rows[: count - len(taken)]:
+        limit = count - len(taken) + len(seen)
+        rows = list(tx.scan(MESSAGES, (queue.id,), stop=(tx.now,), stop_after=True, limit=limit))
+        for row in rows:
+            if row.id in seen or len(taken) >= count:
+                continue
             seen.add(row.id)
             drop(tx, row)
             if row.sent_at < expired_before:
@@ -53,6 +45,8 @@ def take(tx: Tx, queue: Queue, count: int, visibility_s: int, bury: Bury | None)
             if bury is not None and bury(row):
                 continue
             taken.append(_received(tx, row, visibility_s))
+        if len(rows) < limit:
+            break
     return taken
 
 
@@ -60,6 +54,8 @@ def _received(tx: Tx, row: Message, visibility_s: int) -> Message:
     message = msgspec.structs.replace(
         row,
         visible_at=tx.now + visibility_s,
+        # A new place for every receive, so that an older handle points at nothing.
+        order=tx.table_version(MESSAGES),
         receive_count=row.receive_count + 1,
         first_received_at=row.first_received_at or tx.now,
         shifted=False,

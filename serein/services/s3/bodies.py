@@ -1,0 +1,165 @@
+"""The bytes of objects: received and digested as they come, streamed back out of bodies and blobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from serein.kernel.operations import Context, Read, Tx
+from serein.services.s3.records import (
+    BODIES,
+    GARBAGE,
+    Garbage,
+    Piece,
+    StoredObject,
+)
+from serein.services.s3.rules import checksums
+from serein.services.s3.rules.errors import refusal
+from serein.store.blobs import BlobId, Blobs
+
+INLINE_BYTES_MAX = 64 * 1024
+OBJECT_BYTES_MAX = 5 * 1024**3
+"""The largest body of one PutObject or UploadPart: https://docs.aws.amazon.com/general/latest/gr/s3.html"""
+GARBAGE_AFTER_S = 300.0
+"""Who reads a blob when its object is replaced may go on for that long."""
+GARBAGE_DOORBELL = "serein:s3:garbage"
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A body that is here: in `data` when it is short, else in the blob `piece`."""
+
+    size: int
+    md5: str
+    checksums: dict[str, str]
+    data: bytes | None
+    piece: Piece | None
+
+
+async def receive(
+    cx: Context,
+    request: Mapping[str, Any],
+    *,
+    algorithm: str = "",
+    inline_bytes_max: int = INLINE_BYTES_MAX,
+) -> Received:
+    """Take the request's Body in, checking its declared digests. Raises BadDigest, EntityTooLarge, MissingContentLength.
+
+    A body that fails a check leaves nothing behind but a blob to be swept.
+    """
+    wanted, value = checksums.declared(request)
+    algorithm = wanted or checksums.asked(request) or algorithm or checksums.DEFAULT
+    body = request.get("Body", b"")
+    md5, digest = checksums.new_digest("MD5"), checksums.new_digest(algorithm)
+    if isinstance(body, bytes):
+        md5.update(body)
+        digest.update(body)
+        size, data, piece = len(body), body, None
+        if size > inline_bytes_max:
+            piece, data = Piece(blob=await cx.blobs.write(body), size=size), b""
+    else:
+        if request.get("ContentLength") is None and not hasattr(body, "trailers"):
+            raise refusal("MissingContentLength")
+        intake = _Intake(body, md5, digest)
+        data = await intake.head(inline_bytes_max)
+        piece = None
+        if not intake.ended:
+            piece = Piece(blob=await cx.blobs.write(intake.rest(data)), size=0)
+            piece = msgspec.structs.replace(piece, size=intake.size)
+        size = intake.size
+    computed = checksums.in_base64(digest.digest())
+    trailers = getattr(body, "trailers", {})
+    value = value or trailers.get(f"x-amz-checksum-{algorithm.lower()}", "")
+    checksums.check_md5(request.get("ContentMD5"), md5.digest())
+    if value and value != computed:
+        raise checksums.mismatch(algorithm)
+    kept = None if piece is not None else data
+    return Received(size, md5.digest().hex(), {algorithm: computed}, kept, piece)
+
+
+class _Intake:
+    """A streamed body, digested as it is read."""
+
+    def __init__(
+        self, body: AsyncIterator[bytes], md5: checksums.Digest, digest: checksums.Digest
+    ) -> None:
+        self._body = body
+        self._md5 = md5
+        self._digest = digest
+        self.size = 0
+        self.ended = False
+
+    async def head(self, bytes_max: int) -> bytes:
+        """The body up to a little over `bytes_max`; `ended` says whether that was all."""
+        parts: list[bytes] = []
+        async for part in self._pieces():
+            parts.append(part)
+            if self.size > bytes_max:
+                return b"".join(parts)
+        self.ended = True
+        return b"".join(parts)
+
+    async def rest(self, head: bytes) -> AsyncIterator[bytes]:
+        """`head`, and what follows it."""
+        yield head
+        async for part in self._pieces():
+            yield part
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        async for part in self._body:
+            self.size += len(part)
+            if self.size > OBJECT_BYTES_MAX:
+                raise refusal(
+                    "EntityTooLarge", ProposedSize=self.size, MaxSizeAllowed=OBJECT_BYTES_MAX
+                )
+            self._md5.update(part)
+            self._digest.update(part)
+            yield part
+
+
+def content(read: Read, found: StoredObject, start: int, end: int) -> bytes | AsyncIterator[bytes]:
+    """The bytes of an object from `start` up to `end`."""
+    if start >= end:
+        return b""
+    if not found.pieces:
+        body = read.get(BODIES, found.bucket, found.key, found.sequence) or b""
+        return body if end - start == len(body) else body[start:end]
+    return _stream(read.blobs, found.pieces, start, end)
+
+
+async def _stream(
+    blobs: Blobs, pieces: Iterable[Piece], start: int, end: int
+) -> AsyncIterator[bytes]:
+    at = 0
+    for piece in pieces:
+        first, last = max(start - at, 0), min(end - at, piece.size)
+        if first < last:
+            async for part in blobs.stream(BlobId(piece.blob), first, last - first):
+                yield part
+        at += piece.size
+        if at >= end:
+            return
+
+
+def keep(tx: Tx, made: StoredObject, data: bytes | None) -> None:
+    """Store a new version's short body."""
+    if data is not None and not made.pieces:
+        tx.put_bytes(BODIES, (made.bucket, made.key, made.sequence), data)
+
+
+def discard(tx: Tx, gone: StoredObject) -> None:
+    """Let go of a version's bytes."""
+    if gone.is_marker:
+        return
+    if gone.pieces:
+        discard_blobs(tx, (piece.blob for piece in gone.pieces))
+    else:
+        tx.delete(BODIES, gone.bucket, gone.key, gone.sequence)
+
+
+def discard_blobs(tx: Tx, blobs: Iterable[str]) -> None:
+    """Have blobs removed once nobody can be reading them."""
+    for blob in blobs:
+        tx.put(GARBAGE, Garbage(due_at=tx.now + GARBAGE_AFTER_S, blob=blob))
+    tx.ring(GARBAGE_DOORBELL)

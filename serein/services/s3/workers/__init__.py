@@ -1,0 +1,1 @@
+"""What goes on in S3 by itself."""
