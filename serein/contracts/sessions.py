@@ -3,7 +3,7 @@
 A session token is the whole session, encrypted and authenticated under a key that is kept in the store: nothing is written when
 one is issued, nothing has to be looked up or swept, and it survives a crash as the store does.
 
-    key = newest_key_or_none(snapshot)             None: `make_key` in a transaction first
+    key = newest_key_or_none(snapshot)             None: put a `first_key` in a transaction
     token = seal(key, session, randomness)
     session = open_or_none(snapshot, token)        None: no token of this house; raises DamagedToken
 """
@@ -18,8 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from serein.base.ids import Randomness
-from serein.kernel.calls import Principal
-from serein.store.interface import Snapshot, Transaction
+from serein.store.interface import Snapshot
 from serein.store.tables import Table
 
 _MAGIC = b"\x21\x0a\x09\x53\x52\x4e\x01"
@@ -41,8 +40,9 @@ class SealedSession(msgspec.Struct, frozen=True, kw_only=True):
 
     access_key: str
     secret: str
-    principal: Principal
-    """With its SessionFacts."""
+    expires_at: float
+    principal: msgspec.Raw
+    """The kernel's Principal with its SessionFacts, in MessagePack (contracts and kernel do not know each other)."""
 
 
 class DamagedToken(Exception):
@@ -57,13 +57,9 @@ def newest_key_or_none(snapshot: Snapshot) -> SealingKey | None:
     return next(iter(snapshot.scan(KEYS, reverse=True, limit=1)), None)
 
 
-def make_key(transaction: Transaction, randomness: Randomness, now: float) -> SealingKey:
-    """The newest key, made if there is none."""
-    found = newest_key_or_none(transaction)
-    if found is None:
-        found = SealingKey(number=1, secret=randomness.token(32), created_at=now)
-        transaction.put(KEYS, found)
-    return found
+def first_key(randomness: Randomness, now: float) -> SealingKey:
+    """The key to be put into KEYS where there is none."""
+    return SealingKey(number=1, secret=randomness.token(32), created_at=now)
 
 
 def seal(key: SealingKey, session: SealedSession, randomness: Randomness) -> str:

@@ -23,7 +23,7 @@ from serein.kernel.dispatch import Dispatch, as_aws_error
 from serein.kernel.operations import Context
 from serein.kernel.services import Service
 from serein.wire.facts import Target
-from serein.wire.http import Body, BodyTooLarge, HttpRequest, HttpResponse
+from serein.wire.http import Body, BodyInterrupted, BodyTooLarge, HttpRequest, HttpResponse
 from serein.wire.models import OperationWire, Wire
 from serein.wire.sigv4.chunks import decode_whole
 from serein.wire.sigv4.errors import Family, aws_error
@@ -242,6 +242,8 @@ class AwsApi:
         request: HttpRequest,
     ) -> HttpResponse:
         """Any failure as the answer of the caller's protocol; what is no AwsError is logged and not shown."""
+        if isinstance(error, BodyInterrupted):
+            raise error  # the connection knows what to say to a client that broke off
         if isinstance(error, MissingAuthentication):
             error = SignatureProblem("missing_authentication")
         if isinstance(error, SignatureProblem):

@@ -7,13 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from serein.wire.http import BodyTooLarge
-
-
-class BodyInterrupted(Exception):
-    """The rest of a body will not come. `status` is what the client is answered, if it can be (0: it is gone)."""
-
-    status = 0
+from serein.wire.http import BodyInterrupted, BodyTooLarge
 
 
 class ClientDisconnected(BodyInterrupted):

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Coroutine
 from typing import cast
 
-from serein.front.bodies import BodyInterrupted, BodyTimeout, ClientDisconnected, close_iterator
+from serein.front.bodies import BodyTimeout, ClientDisconnected, close_iterator
 from serein.front.desk import Desk
 from serein.front.reader import SLICE_BYTES, Exchange, Refusal, RequestReader
 from serein.front.responses import CONTINUE, refusal_response, write_stream
-from serein.wire.http import BodyTooLarge, HttpRequest, HttpResponse
+from serein.wire.http import BodyInterrupted, BodyTooLarge, HttpRequest, HttpResponse
 
 READ_BYTES = 256 * 1024
 JOINED_BYTES = 64 * 1024

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from serein.kernel.services import Site
 
-
 HOSTS_MAX = 4096
 
 

@@ -26,12 +26,15 @@ from serein.kernel.services import NotBuilt, Registered, Registry
 from serein.kernel.trail import Trail
 from serein.store.blobs import Blobs
 from serein.store.interface import Store, StoreUnavailable, Transaction
-from serein.wire.http import HttpRequest, HttpResponse
+from serein.wire.http import BodyInterrupted, BodyTooLarge, HttpRequest, HttpResponse
 from serein.wire.models import Wire
+from serein.wire.sigv4.problems import SignatureProblem
 from serein.wire.validate import Failure, validation_error
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+CALLERS_FAULT = (BodyInterrupted, BodyTooLarge, SignatureProblem)
+"""What a streamed body can raise while an operation reads it: the front answers it."""
 Finishing = Callable[[Transaction], None]
 Validate = Callable[[dict[str, Any]], Sequence[Failure]]
 
@@ -183,6 +186,9 @@ class Dispatch:
             return answer if answer is not None else {}
         except AwsError as error:
             self._record(call, started, error)
+            raise
+        except CALLERS_FAULT as error:
+            self._record(call, started, AwsError(str(error), code=type(error).__name__))
             raise
         except Exception as error:
             raise self._internal(call, started, error) from error

@@ -40,6 +40,10 @@ INLINE_S_MAX = 0.0015
 INLINE_S_AGAIN = 0.0007
 """Commits slower than the first (on average) move to a thread; faster than the second, back."""
 
+GATHER_SHARE = 0.4
+GATHER_S_MAX = 0.002
+"""How long a batch waits for those who should come: a share of a commit's time, at most so long."""
+
 log = logging.getLogger(__name__)
 
 
@@ -89,6 +93,11 @@ class BatchedStore(Generic[H]):
         self._busy = False
         """A commit or a pause of the engine is under way: no batch may start."""
         self._pausing = False
+        self._crowd = 1
+        """How many callers lately waited at the same time."""
+        self._just_answered = 0
+        """How many the last commit answered, during the round of the loop after it."""
+        self._gather_until = 0.0
         self._commit_s = 0.0
         self._inline = True
         self._always_apart = False
@@ -159,9 +168,34 @@ class BatchedStore(Generic[H]):
             return future
         self._queue.append((fn, future))
         if not self._scheduled and not self._busy:
-            self._scheduled = True
-            self._loop.call_soon(self._run_batch)
+            self._schedule()
         return future
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._gather_until = perf_counter() + min(self._commit_s * GATHER_SHARE, GATHER_S_MAX)
+        self._loop.call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """Run the batch once those are back who were lately here together, or have been waited for long enough.
+
+        Callers who were just answered send their next request a moment later. A batch that starts with the first of
+        them makes all others wait for its commit, and half of the commits carry next to nobody.
+        """
+        here = len(self._queue)
+        if self._just_answered:
+            # These came in during the commit: so many at least call at the same time.
+            self._crowd = max(self._crowd, self._just_answered + here)
+            self._just_answered = 0
+        if here < self._crowd:
+            if perf_counter() < self._gather_until:
+                self._loop.call_soon(self._gather)
+                return
+            self._crowd = here
+        self._run_batch()
+
+    def _nobody_waited(self) -> None:
+        self._just_answered = 0
 
     def _run_batch(self) -> None:
         self._scheduled = False
@@ -294,6 +328,10 @@ class BatchedStore(Generic[H]):
                 self._forms.forget_cached(name, keys)
             for answer in waiting:
                 answer.give()
+            self._just_answered = len(waiting)
+            if not self._queue:
+                # What is read from sockets in the next round of the loop came in during the commit; later, not.
+                self._loop.call_soon(self._loop.call_soon, self._nobody_waited)
         if self._engine.between_batches(self._resume):
             self._busy = self._pausing = True
             return
@@ -306,6 +344,9 @@ class BatchedStore(Generic[H]):
 
     def _resumed(self) -> None:
         if self._pausing:
+            if self._engine.in_upkeep:
+                # That was the end of an earlier one.
+                return
             self._pausing = self._busy = False
         if not self._busy:
             self._retire_snapshot()
@@ -320,8 +361,7 @@ class BatchedStore(Generic[H]):
 
     def _go_on(self) -> None:
         if self._queue and not self._scheduled and not self._busy:
-            self._scheduled = True
-            self._loop.call_soon(self._run_batch)
+            self._schedule()
         elif not self._queue and not self._busy:
             idle, self._idle = self._idle, []
             for future in idle:

@@ -82,3 +82,8 @@ class Engine(Protocol[H]):
         no batch may start before that.
         """
         ...
+
+    @property
+    def in_upkeep(self) -> bool:
+        """Whether upkeep is going on; once it is not, `resume` has been or is about to be called."""
+        ...

@@ -30,6 +30,7 @@ BEHIND = b"\xff"
 _INT = struct.Struct(">BQ")
 _UINT64 = struct.Struct(">Q")
 _DOUBLE = struct.Struct(">d")
+_JOIN = "\x00\x02".join
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
 
@@ -38,9 +39,9 @@ def encode_key(key: Key) -> bytes:
     """The bytes of `key`. Raises KeyUnsupported."""
     try:
         # Nearly all keys are strings alone, and one join is several times faster than going part by part.
-        joined = "\x00\x02".join(key)  # type: ignore[arg-type]
+        joined = _JOIN(key)  # type: ignore[arg-type]
         if key and joined.count("\x00") == len(key) - 1:
-            encoded = b"\x02%b\x00" % joined.encode()
+            encoded = f"\x02{joined}\x00".encode()
         else:
             encoded = b"".join([_encode_part(part) for part in key])
     except (TypeError, UnicodeEncodeError):

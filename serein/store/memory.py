@@ -96,6 +96,7 @@ class MemoryEngine:
     """Rows that last as long as the process."""
 
     commits_block = False
+    in_upkeep = False
 
     def __init__(self) -> None:
         self.reader = self.writer = MemoryRows()

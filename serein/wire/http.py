@@ -18,6 +18,12 @@ class BodyTooLarge(Exception):
     """A body was longer than what its reader takes."""
 
 
+class BodyInterrupted(Exception):
+    """The rest of a body will not come. `status` is what the client is answered, if it can be (0: it is gone)."""
+
+    status = 0
+
+
 class HttpRequest(msgspec.Struct):
     """One request as it came in.
 

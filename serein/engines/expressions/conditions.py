@@ -88,11 +88,15 @@ def compile_condition(
     text: str, names: Mapping[str, str], parameter: str = "ConditionExpression"
 ) -> Condition:
     """The condition that `text` describes. Raises ValidationException in AWS's words."""
-    compiler = _Compiler(Scope(parameter, names))
-    test = compiler.condition(ConditionParser(text, parameter).parse())
-    scope = compiler.scope
+    return build_condition(ConditionParser(text, parameter).parse(), Scope(parameter, names))
+
+
+def build_condition(node: Node, scope: Scope) -> Condition:
+    """The condition that a tree describes. Raises ValidationException in AWS's words."""
+    compiler = _Compiler(scope)
+    test = compiler.condition(node)
     return Condition(
-        parameter=parameter,
+        parameter=scope.parameter,
         test=test,
         checks=tuple(compiler.checks),
         roots=frozenset(compiler.roots),

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -202,9 +202,15 @@ def compile_update(
     text: str, names: Mapping[str, str], parameter: str = "UpdateExpression"
 ) -> Update:
     """The update that `text` describes. Raises ValidationException in AWS's words."""
-    clauses = _UpdateParser(text, parameter).parse()
-    compiler = _Compiler(Scope(parameter, names))
-    scope = compiler.scope
+    return build_update(_UpdateParser(text, parameter).parse(), Scope(parameter, names))
+
+
+Clauses = Mapping[Verb, Sequence[tuple[Path, Node | None]]]
+
+
+def build_update(clauses: Clauses, scope: Scope) -> Update:
+    """The update that parsed clauses describe. Raises ValidationException in AWS's words."""
+    compiler = _Compiler(scope)
     assignments: list[tuple[PathParts, Operand]] = []
     removals: list[PathParts] = []
     changes: list[tuple[PathParts, Callable[[Item], AttributeValue | None], str, str]] = []
@@ -226,7 +232,7 @@ def compile_update(
     assignments.sort(key=lambda pair: _sortable(pair[0]))
     removals.sort(key=_sortable, reverse=True)
     return Update(
-        parameter=parameter,
+        parameter=scope.parameter,
         assignments=tuple(assignments),
         removals=tuple(removals),
         changes=tuple(changes),

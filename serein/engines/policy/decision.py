@@ -64,13 +64,14 @@ def decide(
         return _IMPLICIT["scp"]
     granted = resource.grant(request) if resource is not None else None
     grade = Grant.NONE if granted is None else granted[0]
+    must_allow = not same_account or (
+        resource is not None and (resource_must_allow or resource.kind == "trust")
+    )
     if kind == "root":
-        if same_account or grade:
+        if grade or not must_allow:
             return _ALLOWED_ROOT
         return _IMPLICIT["resource" if resource is None else resource.kind]
-    if resource is not None and (
-        resource_must_allow or resource.kind == "trust" or not same_account
-    ):
+    if resource is not None and must_allow:
         if not grade:
             missing = None if same_account else _missing(request, identity, boundary, session)
             return missing or _IMPLICIT[resource.kind]
@@ -119,7 +120,7 @@ def _explicit_deny(
         # The root user has no identity-based policies, and no boundary can be put on it.
         return None
     for policy in identity:
-        if (statement := policy.denial(request)) is not None:
+        if policy.denies and (statement := policy.denial(request)) is not None:
             return Decision(False, "explicit_deny", "identity", policy.name, statement.sid)
     if boundary is not None and (statement := boundary.denial(request)) is not None:
         return Decision(False, "explicit_deny", "boundary", boundary.name, statement.sid)

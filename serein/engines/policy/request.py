@@ -34,6 +34,7 @@ class Request(msgspec.Struct, kw_only=True):
     name: str = ""
     """The friendly name of a user (aws:username)."""
     role_arn: str = ""
+    """The role of a session; for a federated user the ARN of the user that made it."""
     service: str = ""
     """The DNS name of a service principal."""
     provider: str = ""
@@ -52,7 +53,7 @@ def _principal_arn(request: Request) -> Sequence[str] | None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
     if request.kind in ("service", "anonymous"):
         return None
-    return (request.role_arn or request.arn,)
+    return (request.role_arn if request.kind == "role" else request.arn,)
 
 
 _PRINCIPAL_TYPES = {

@@ -44,12 +44,14 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 class Policy:
     """A compiled policy. What it remembers of actions it was asked about is bounded and dies with it."""
 
-    __slots__ = ("_memo", "kind", "name", "statements")
+    __slots__ = ("_memo", "denies", "kind", "name", "statements")
 
     def __init__(self, kind: PolicyKind, name: str, statements: Sequence[Statement]) -> None:
         self.kind = kind
         self.name = name
         self.statements = tuple(statements)
+        self.denies = any(not statement.allow for statement in statements)
+        """Whether there is any Deny in it: most policies have none, and need not be asked."""
         self._memo: dict[str, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
 
     def _statements_of(self, action: str) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:

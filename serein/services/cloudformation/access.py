@@ -81,7 +81,9 @@ def change_set_or_none(read: Read, name_or_id: str, stack_name: str | None) -> C
             return None
         return read.get(CHANGE_SETS, read.account, read.region, name[0], name_or_id)
     if not stack_name:
-        raise ValidationError("StackName must be specified if ChangeSetName is not specified as an ARN.")
+        raise ValidationError(
+            "StackName must be specified if ChangeSetName is not specified as an ARN."
+        )
     stack = find_stack(read, stack_name)
     for change_set in read.scan(CHANGE_SETS, (read.account, read.region, name_or_id)):
         if change_set.stack_id == stack.id:

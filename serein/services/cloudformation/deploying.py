@@ -48,7 +48,7 @@ def put_event(
     if type_name != STACK_TYPE or logical_id != stack.name:
         event_id = f"{logical_id}-{status}-{iso_milliseconds(tx.now)}"
         if last is not None and last.id == event_id:
-            event_id = f"{logical_id}-{tx.new_id()}"
+            event_id = f"{logical_id}-{status}-{iso_milliseconds(tx.now + 0.001)}"
     tx.put(
         EVENTS,
         Event(

@@ -139,7 +139,9 @@ def _changed_parameters(prepared: Prepared, before: Stack | None) -> set[str]:
     if before is None:
         return set()
     was = {p.key: p for p in before.parameters}
-    return {key for key, p in prepared.parameters.items() if key in was and was[key].value != p.value}
+    return {
+        key for key, p in prepared.parameters.items() if key in was and was[key].value != p.value
+    }
 
 
 def is_without_changes(

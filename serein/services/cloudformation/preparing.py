@@ -45,7 +45,9 @@ SERVERLESS = "AWS::Serverless-2016-10-31"
 INCLUDE = "AWS::Include"
 TRANSFORM_SECONDS_MAX = 60.0
 TRANSFORMS_MAX = 50
-_S3_HELP = "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+_S3_HELP = (
+    "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+)
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "localhost.localstack.cloud"})
 
 
@@ -68,7 +70,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         return LANGUAGE_EXTENSIONS in self.transforms
 
 
-async def prepare(cx: Context, params: Mapping[str, Any], stack: Stack | None, facts: Pseudo) -> Prepared:
+async def prepare(
+    cx: Context, params: Mapping[str, Any], stack: Stack | None, facts: Pseudo
+) -> Prepared:
     """All of it, for CreateStack, UpdateStack and CreateChangeSet. Raises TemplateError and its like."""
     text = await template_text(cx, params, stack)
     tree = parse_template(text)
@@ -120,7 +124,9 @@ async def resolved_parameters(
             f"Unable to fetch parameters [{', '.join(missing)}] from parameter store for this account."
         )
     for parameter in stored:
-        resolved[parameter.key] = msgspec.structs.replace(parameter, resolved=values[parameter.text])
+        resolved[parameter.key] = msgspec.structs.replace(
+            parameter, resolved=values[parameter.text]
+        )
     return resolved
 
 
@@ -179,7 +185,9 @@ def _place(url: str) -> tuple[str, str, str]:
         (item[10:] for item in parts.query.split("&") if item.startswith("versionId=")), ""
     )
     first = host.split(".")[0]
-    is_service = host in _LOCAL_HOSTS or first == "s3" or (first.startswith("s3-") and "amazonaws" in host)
+    is_service = (
+        host in _LOCAL_HOSTS or first == "s3" or (first.startswith("s3-") and "amazonaws" in host)
+    )
     if is_service:
         bucket, _, key = path.partition("/")
     else:
@@ -261,9 +269,7 @@ async def _with_includes(
     raise TransformFailure(f"Template error: at most {TRANSFORMS_MAX} Fn::Transform are allowed")
 
 
-async def _included(
-    cx: Context, given: Tree, parameters: Mapping[str, ResolvedParameter]
-) -> Value:
+async def _included(cx: Context, given: Tree, parameters: Mapping[str, ResolvedParameter]) -> Value:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-include.html"""
     location = given.get("Location")
     if isinstance(location, dict) and isinstance(location.get("Ref"), str):
@@ -278,7 +284,9 @@ async def _included(
         answer = await cx.call(cx.make_call("s3", "GetObject", {"Bucket": bucket, "Key": key}))
         return parse_value((await _read(answer["Body"])).decode())
     except UnicodeDecodeError:
-        raise TransformFailure(f"Transform {INCLUDE} failed with: {location} is not text.") from None
+        raise TransformFailure(
+            f"Transform {INCLUDE} failed with: {location} is not text."
+        ) from None
     except AwsError as error:
         words = error.message
         if error.code == "NoSuchBucket":
@@ -328,7 +336,9 @@ def zones_of(region: str) -> tuple[str, ...]:
     return tuple(region + letter for letter in (ZONES if region == "us-east-1" else ZONES[:3]))
 
 
-def pseudo_of(account: str, region: str, stack_id: str, name: str, arns: Iterable[str] = ()) -> Pseudo:
+def pseudo_of(
+    account: str, region: str, stack_id: str, name: str, arns: Iterable[str] = ()
+) -> Pseudo:
     """The pseudo parameters of a stack."""
     return Pseudo(
         account=account,
@@ -346,9 +356,7 @@ def exports_of(read: Read) -> dict[str, str]:
 
 def value_of(resource: Resource) -> ResourceValue:
     """What a deployed resource answers to Ref and GetAtt."""
-    return ResourceValue(
-        ref=resource.ref or resource.physical_id, attributes=resource.attributes
-    )
+    return ResourceValue(ref=resource.ref or resource.physical_id, attributes=resource.attributes)
 
 
 def scope_for(
@@ -379,5 +387,12 @@ def scope_for(
 def _other_zones() -> dict[str, tuple[str, ...]]:
     return {
         region: zones_of(region)
-        for region in ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-central-1")
+        for region in (
+            "us-east-1",
+            "us-east-2",
+            "us-west-1",
+            "us-west-2",
+            "eu-west-1",
+            "eu-central-1",
+        )
     }

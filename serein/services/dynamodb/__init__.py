@@ -9,6 +9,7 @@ from serein.services.dynamodb.operations import (
     items,
     queries,
     settings,
+    statements,
     table_updates,
     tables,
     transactions,
@@ -17,7 +18,16 @@ from serein.services.dynamodb.workers import upkeep
 
 SERVICE = Service(
     name="dynamodb",
-    operations=(tables, table_updates, settings, items, queries, batches, transactions),
+    operations=(
+        tables,
+        table_updates,
+        settings,
+        items,
+        queries,
+        batches,
+        transactions,
+        statements,
+    ),
     policy_of=policy_of,
     workers=(
         Worker(name="dynamodb.purge", run=upkeep.purge),

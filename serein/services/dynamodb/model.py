@@ -23,6 +23,16 @@ class AttributeValueUpdate(t.TypedDict, total=False):
     Action: str
 
 
+class BatchExecuteStatementInput(t.TypedDict, total=False):
+    Statements: t.Required[list[BatchStatementRequest]]
+    ReturnConsumedCapacity: str
+
+
+class BatchExecuteStatementOutput(t.TypedDict, total=False):
+    Responses: list[BatchStatementResponse]
+    ConsumedCapacity: list[ConsumedCapacity]
+
+
 class BatchGetItemInput(t.TypedDict, total=False):
     RequestItems: t.Required[dict[str, KeysAndAttributes]]
     ReturnConsumedCapacity: str
@@ -32,6 +42,25 @@ class BatchGetItemOutput(t.TypedDict, total=False):
     Responses: dict[str, list[dict[str, dict[str, t.Any]]]]
     UnprocessedKeys: dict[str, KeysAndAttributes]
     ConsumedCapacity: list[ConsumedCapacity]
+
+
+class BatchStatementError(t.TypedDict, total=False):
+    Code: str
+    Message: str
+    Item: dict[str, dict[str, t.Any]]
+
+
+class BatchStatementRequest(t.TypedDict, total=False):
+    Statement: t.Required[str]
+    Parameters: list[dict[str, t.Any]]
+    ConsistentRead: bool
+    ReturnValuesOnConditionCheckFailure: str
+
+
+class BatchStatementResponse(t.TypedDict, total=False):
+    Error: BatchStatementError
+    TableName: str
+    Item: dict[str, dict[str, t.Any]]
 
 
 class BatchWriteItemInput(t.TypedDict, total=False):
@@ -286,6 +315,34 @@ class Endpoint(t.TypedDict, total=False):
     CachePeriodInMinutes: t.Required[int]
 
 
+class ExecuteStatementInput(t.TypedDict, total=False):
+    Statement: t.Required[str]
+    Parameters: list[dict[str, t.Any]]
+    ConsistentRead: bool
+    NextToken: str
+    ReturnConsumedCapacity: str
+    Limit: int
+    ReturnValuesOnConditionCheckFailure: str
+
+
+class ExecuteStatementOutput(t.TypedDict, total=False):
+    Items: list[dict[str, dict[str, t.Any]]]
+    NextToken: str
+    ConsumedCapacity: ConsumedCapacity
+    LastEvaluatedKey: dict[str, dict[str, t.Any]]
+
+
+class ExecuteTransactionInput(t.TypedDict, total=False):
+    TransactStatements: t.Required[list[ParameterizedStatement]]
+    ClientRequestToken: str
+    ReturnConsumedCapacity: str
+
+
+class ExecuteTransactionOutput(t.TypedDict, total=False):
+    Responses: list[ItemResponse]
+    ConsumedCapacity: list[ConsumedCapacity]
+
+
 class ExpectedAttributeValue(t.TypedDict, total=False):
     Value: dict[str, t.Any]
     Exists: bool
@@ -445,6 +502,12 @@ class OnDemandThroughput(t.TypedDict, total=False):
 
 class OnDemandThroughputOverride(t.TypedDict, total=False):
     MaxReadRequestUnits: int
+
+
+class ParameterizedStatement(t.TypedDict, total=False):
+    Statement: t.Required[str]
+    Parameters: list[dict[str, t.Any]]
+    ReturnValuesOnConditionCheckFailure: str
 
 
 class PointInTimeRecoveryDescription(t.TypedDict, total=False):

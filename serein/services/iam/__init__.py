@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from serein.kernel.operations import Context
+from serein.kernel.operations import Context, Read
 from serein.kernel.services import Service, Worker
+from serein.services.iam.access import resource_tags
 from serein.services.iam.identities import StoredIdentities
 from serein.services.iam.operations import (
     access_keys,
     account,
     attachments,
+    authorization_details,
     groups,
     inline_policies,
     instance_profiles,
@@ -17,6 +19,7 @@ from serein.services.iam.operations import (
     other_credentials,
     providers,
     roles,
+    service_credentials,
     service_linked_roles,
     simulations,
     tags,
@@ -29,6 +32,7 @@ _OPERATIONS = (
     access_keys,
     account,
     attachments,
+    authorization_details,
     groups,
     inline_policies,
     instance_profiles,
@@ -37,11 +41,18 @@ _OPERATIONS = (
     other_credentials,
     providers,
     roles,
+    service_credentials,
     service_linked_roles,
     simulations,
     tags,
     users,
 )
+
+
+def _owner_of(read: Read, arn: str) -> str | None:
+    """AWS's own policies count as the caller's account's."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 and parts[4] != "aws" else None
 
 
 def service(identities: StoredIdentities) -> Service:
@@ -55,10 +66,19 @@ def service(identities: StoredIdentities) -> Service:
         operations=_OPERATIONS,
         denied=("AccessDenied", 403),
         invalid=invalid,
+        owner_of=_owner_of,
+        conditions_of=resource_tags,
         workers=(Worker(name="iam.last_uses", run=write_down),),
     )
 
 
-SERVICE = Service(name="iam", operations=_OPERATIONS, denied=("AccessDenied", 403), invalid=invalid)
+SERVICE = Service(
+    name="iam",
+    operations=_OPERATIONS,
+    denied=("AccessDenied", 403),
+    invalid=invalid,
+    owner_of=_owner_of,
+    conditions_of=resource_tags,
+)
 
 __all__ = ["SERVICE", "StoredIdentities", "service"]

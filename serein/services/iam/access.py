@@ -40,7 +40,7 @@ R = TypeVar("R")
 def _on(kind: str, member: str) -> Callable[[Call], str]:
     def arn_of(call: Call) -> str:
         name = call.params.get(member)
-        if name is None and kind == "user" and call.principal.kind == "user":
+        if name is None and kind == "user" and call.principal.kind in ("user", "root"):
             # Without a name, the caller means itself.
             return call.principal.arn
         path = call.params.get("Path") or "/"
@@ -76,6 +76,11 @@ def policy_arn_conditions(call: Call) -> Mapping[str, tuple[str, ...]]:
         if call.params.get(member):
             found[key] = (str(call.params[member]),)
     return found
+
+
+def resource_tags(read: Read, arn: str) -> Mapping[str, tuple[str, ...]]:
+    """iam:ResourceTag/…: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
+    return {f"iam:resourcetag/{key.lower()}": (value,) for key, value in read.tags_of(arn).items()}
 
 
 def find_user(read: Read, name: str) -> User:

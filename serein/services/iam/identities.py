@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from serein.base.clock import Clock
+from serein.contracts.access_keys import is_own_session_key
 from serein.contracts.sessions import KEYS, DamagedToken, open_or_none
 from serein.engines.policy import Policy
-from serein.kernel.calls import Principal
+from serein.kernel.calls import Principal, root_of
 from serein.kernel.identities import Credential, InvalidToken, PrincipalPolicies, RoleFacts
 from serein.kernel.tags import TAGS, tags_of
 from serein.services.iam.policies_of_entities import (
@@ -22,6 +25,7 @@ from serein.services.iam.records import (
     INLINE,
     POLICIES,
     ROLES,
+    ROOT,
     USERS,
     VERSIONS,
     KeyUse,
@@ -30,7 +34,6 @@ from serein.services.iam.records import (
     RoleUse,
     User,
 )
-from serein.services.iam.rules.ids import is_own_session_key
 from serein.store.interface import Snapshot
 
 CACHED_MAX: Final = 4096
@@ -206,10 +209,9 @@ def _look_up(snapshot: Snapshot, access_key: str, token: str | None) -> Credenti
         if session is not None:
             if session.access_key != access_key:
                 raise InvalidToken
-            facts = session.principal.session
-            expires_at = None if facts is None else facts.expires_at
+            principal = msgspec.msgpack.decode(session.principal, type=Principal)
             return Credential(
-                secret=session.secret, principal=session.principal, expires_at=expires_at
+                secret=session.secret, principal=principal, expires_at=session.expires_at
             )
     key = snapshot.get(ACCESS_KEYS, access_key)
     if key is None:
@@ -218,6 +220,9 @@ def _look_up(snapshot: Snapshot, access_key: str, token: str | None) -> Credenti
         return None
     if token:
         raise InvalidToken
+    if key.user == ROOT:
+        root = root_of(key.account, key.id)
+        return Credential(secret=key.secret, principal=root, active=key.active)
     user = snapshot.get(USERS, key.account, key.user.lower())
     if user is None:
         return None

@@ -173,6 +173,16 @@ class CreateServiceLinkedRoleResponse(t.TypedDict, total=False):
     Role: Role
 
 
+class CreateServiceSpecificCredentialRequest(t.TypedDict, total=False):
+    UserName: t.Required[str]
+    ServiceName: t.Required[str]
+    CredentialAgeDays: int
+
+
+class CreateServiceSpecificCredentialResponse(t.TypedDict, total=False):
+    ServiceSpecificCredential: ServiceSpecificCredential
+
+
 class CreateUserRequest(t.TypedDict, total=False):
     Path: str
     UserName: t.Required[str]
@@ -244,6 +254,11 @@ class DeleteServiceLinkedRoleResponse(t.TypedDict, total=False):
     DeletionTaskId: t.Required[str]
 
 
+class DeleteServiceSpecificCredentialRequest(t.TypedDict, total=False):
+    UserName: str
+    ServiceSpecificCredentialId: t.Required[str]
+
+
 class DeleteUserPermissionsBoundaryRequest(t.TypedDict, total=False):
     UserName: t.Required[str]
 
@@ -296,6 +311,21 @@ class GetAccessKeyLastUsedRequest(t.TypedDict, total=False):
 class GetAccessKeyLastUsedResponse(t.TypedDict, total=False):
     UserName: str
     AccessKeyLastUsed: AccessKeyLastUsed
+
+
+class GetAccountAuthorizationDetailsRequest(t.TypedDict, total=False):
+    Filter: list[str]
+    MaxItems: int
+    Marker: str
+
+
+class GetAccountAuthorizationDetailsResponse(t.TypedDict, total=False):
+    UserDetailList: list[UserDetail]
+    GroupDetailList: list[GroupDetail]
+    RoleDetailList: list[RoleDetail]
+    Policies: list[ManagedPolicyDetail]
+    IsTruncated: bool
+    Marker: str
 
 
 class GetAccountPasswordPolicyResponse(t.TypedDict, total=False):
@@ -436,6 +466,16 @@ class Group(t.TypedDict, total=False):
     GroupId: t.Required[str]
     Arn: t.Required[str]
     CreateDate: t.Required[float]
+
+
+class GroupDetail(t.TypedDict, total=False):
+    Path: str
+    GroupName: str
+    GroupId: str
+    Arn: str
+    CreateDate: float
+    GroupPolicyList: list[PolicyDetail]
+    AttachedManagedPolicies: list[AttachedPolicy]
 
 
 class InlinePolicyIdentifierType(t.TypedDict, total=False):
@@ -830,6 +870,21 @@ class MFADevice(t.TypedDict, total=False):
     EnableDate: t.Required[float]
 
 
+class ManagedPolicyDetail(t.TypedDict, total=False):
+    PolicyName: str
+    PolicyId: str
+    Arn: str
+    Path: str
+    DefaultVersionId: str
+    AttachmentCount: int
+    PermissionsBoundaryUsageCount: int
+    IsAttachable: bool
+    Description: str
+    CreateDate: float
+    UpdateDate: float
+    PolicyVersionList: list[PolicyVersion]
+
+
 class OpenIDConnectProviderListEntry(t.TypedDict, total=False):
     Arn: str
 
@@ -872,6 +927,11 @@ class Policy(t.TypedDict, total=False):
     CreateDate: float
     UpdateDate: float
     Tags: list[Tag]
+
+
+class PolicyDetail(t.TypedDict, total=False):
+    PolicyName: str
+    PolicyDocument: str
 
 
 class PolicyGroup(t.TypedDict, total=False):
@@ -950,6 +1010,15 @@ class RemoveUserFromGroupRequest(t.TypedDict, total=False):
     UserName: t.Required[str]
 
 
+class ResetServiceSpecificCredentialRequest(t.TypedDict, total=False):
+    UserName: str
+    ServiceSpecificCredentialId: t.Required[str]
+
+
+class ResetServiceSpecificCredentialResponse(t.TypedDict, total=False):
+    ServiceSpecificCredential: ServiceSpecificCredential
+
+
 class ResourceSpecificResult(t.TypedDict, total=False):
     EvalResourceName: t.Required[str]
     EvalResourceDecision: t.Required[str]
@@ -972,6 +1041,21 @@ class Role(t.TypedDict, total=False):
     Tags: list[Tag]
     RoleLastUsed: RoleLastUsed
     SourceRoleTemplate: SourceRoleTemplate
+
+
+class RoleDetail(t.TypedDict, total=False):
+    Path: str
+    RoleName: str
+    RoleId: str
+    Arn: str
+    CreateDate: float
+    AssumeRolePolicyDocument: str
+    InstanceProfileList: list[InstanceProfile]
+    RolePolicyList: list[PolicyDetail]
+    AttachedManagedPolicies: list[AttachedPolicy]
+    PermissionsBoundary: AttachedPermissionsBoundary
+    Tags: list[Tag]
+    RoleLastUsed: RoleLastUsed
 
 
 class RoleLastUsed(t.TypedDict, total=False):
@@ -1011,6 +1095,19 @@ class ServerCertificateMetadata(t.TypedDict, total=False):
     Arn: t.Required[str]
     UploadDate: float
     Expiration: float
+
+
+class ServiceSpecificCredential(t.TypedDict, total=False):
+    CreateDate: t.Required[float]
+    ExpirationDate: float
+    ServiceName: t.Required[str]
+    ServiceUserName: str
+    ServicePassword: str
+    ServiceCredentialAlias: str
+    ServiceCredentialSecret: str
+    ServiceSpecificCredentialId: t.Required[str]
+    UserName: t.Required[str]
+    Status: t.Required[str]
 
 
 class ServiceSpecificCredentialMetadata(t.TypedDict, total=False):
@@ -1200,6 +1297,12 @@ class UpdateRoleResponse(t.TypedDict, total=False):
     pass
 
 
+class UpdateServiceSpecificCredentialRequest(t.TypedDict, total=False):
+    UserName: str
+    ServiceSpecificCredentialId: t.Required[str]
+    Status: t.Required[str]
+
+
 class UpdateUserRequest(t.TypedDict, total=False):
     UserName: t.Required[str]
     NewPath: str
@@ -1213,6 +1316,19 @@ class User(t.TypedDict, total=False):
     Arn: t.Required[str]
     CreateDate: t.Required[float]
     PasswordLastUsed: float
+    PermissionsBoundary: AttachedPermissionsBoundary
+    Tags: list[Tag]
+
+
+class UserDetail(t.TypedDict, total=False):
+    Path: str
+    UserName: str
+    UserId: str
+    Arn: str
+    CreateDate: float
+    UserPolicyList: list[PolicyDetail]
+    GroupList: list[str]
+    AttachedManagedPolicies: list[AttachedPolicy]
     PermissionsBoundary: AttachedPermissionsBoundary
     Tags: list[Tag]
 

@@ -51,8 +51,12 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
     user: str
 
 
+ROOT = ""
+"""What stands for the account's root where a key names its user."""
+
+
 class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A long-term key of a user."""
+    """A long-term key of a user, or of the account's root."""
 
     id: str
     account: str
@@ -78,6 +82,18 @@ class RoleUse(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     at: float
     region: str
+
+
+class ServiceCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's credential for one service. Nothing here checks its password, which is not kept."""
+
+    account: str
+    user: str
+    id: str
+    service: str
+    user_name: str
+    active: bool = True
+    created_at: float
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,3 +256,6 @@ PROFILES = Table(
 OIDC_PROVIDERS = Table("iam.oidc_providers", OidcProvider, key=lambda p: (p.account, p.url))
 SETTINGS = Table("iam.account_settings", AccountSettings, key=lambda s: (s.account,))
 DELETION_TASKS = Table("iam.deletion_tasks", DeletionTask, key=lambda task: (task.account, task.id))
+SERVICE_CREDENTIALS = Table(
+    "iam.service_credentials", ServiceCredential, key=lambda c: (c.account, c.user.lower(), c.id)
+)

@@ -35,6 +35,9 @@ PAUSE_PAGES = 16_000
 
 BUSY_MS = 5_000
 
+CACHE_KIB = 8_000
+"""Of pages, for each of the two connections that work; the system's own cache is behind it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +64,7 @@ class SqliteEngine:
         self._pages_max = pages_max
         self._catalogue: dict[str, int] = {}
         self._checkpointer: ThreadPoolExecutor | None = None
-        self._checkpointing = False
+        self.in_upkeep = False
         self._tried_pages = 0
 
     def open(self) -> None:
@@ -74,7 +77,7 @@ class SqliteEngine:
             self._prepare()
             self.writer = SqliteWriter(self._connect)
             self.reader = SqliteReader(self._connect(apsw.SQLITE_OPEN_READONLY))
-            self._checkpoint_connection = self._connect()
+            self._checkpoint_connection = self._connect(cache_kib=256)
         except apsw.Error as error:
             self._lock.release()
             raise StoreDamaged(f"{self._path} cannot be opened: {error}") from error
@@ -84,12 +87,14 @@ class SqliteEngine:
         self._checkpointer = ThreadPoolExecutor(1, "serein-checkpoint")
 
     def _connect(
-        self, flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        self,
+        flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+        cache_kib: int = CACHE_KIB,
     ) -> apsw.Connection:
         connection = apsw.Connection(str(self._path), flags=flags, statementcachesize=1024)
         connection.set_busy_timeout(BUSY_MS)
         cursor = connection.cursor()
-        for pragma in ("synchronous=FULL", "cache_size=-16000", "wal_autocheckpoint=0"):
+        for pragma in ("synchronous=FULL", f"cache_size=-{cache_kib}", "wal_autocheckpoint=0"):
             cursor.execute(f"PRAGMA {pragma}").fetchall()
         if self._pages_max is not None:
             cursor.execute(f"PRAGMA max_page_count={self._pages_max}").fetchall()
@@ -150,11 +155,14 @@ class SqliteEngine:
         if pages < self._checkpoint_pages:
             self._tried_pages = 0
             return False
-        if self._checkpointing or self._checkpointer is None:
+        if self._checkpointer is None:
             return False
+        if self.in_upkeep:
+            # It calls `resume` when it ends.
+            return pages >= self._pause_pages
         if pages < self._pause_pages and pages < self._tried_pages + self._checkpoint_pages:
             return False
-        self._checkpointing = True
+        self.in_upkeep = True
         self._tried_pages = pages
         self._checkpointer.submit(self._checkpoint, resume)
         return pages >= self._pause_pages
@@ -165,7 +173,7 @@ class SqliteEngine:
             self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
             log.warning("the write-ahead log could not be copied into the file: %s", error)
-        self._checkpointing = False
+        self.in_upkeep = False
         resume()
 
     def close(self) -> None:

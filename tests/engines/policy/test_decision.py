@@ -411,3 +411,12 @@ def test_the_order_of_policies_does_not_matter(lists: list[list[dict[str, Any]]]
 def test_asking_twice_answers_the_same(lists: list[list[dict[str, Any]]]) -> None:
     policies = parsed(lists)
     assert decide(USER_ASKS, policies) == decide(USER_ASKS, policies)
+
+
+def test_a_policy_that_must_allow_holds_for_the_root_too() -> None:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html: a key's policy alone gives access."""
+    other = granting({"AWS": THERE})
+    assert not decide(ROOT_ASKS, [], other, resource_must_allow=True).allowed
+    assert not decide(USER_ASKS, [ALLOW], other, resource_must_allow=True).allowed
+    assert decide(ROOT_ASKS, [], granting({"AWS": HERE}), resource_must_allow=True).allowed
+    assert decide(USER_ASKS, [ALLOW], granting({"AWS": HERE}), resource_must_allow=True).allowed

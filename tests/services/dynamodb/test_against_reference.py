@@ -234,7 +234,7 @@ def _stable(item: dict[str, Any]) -> bytes:
 
 TestTable = Table.TestCase
 TestTable.settings = settings(
-    max_examples=25,
+    max_examples=20,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -294,7 +294,65 @@ words = st.lists(
     max_size=9,
 ).map(" ".join)
 attributes = st.dictionaries(st.sampled_from(["pk", "sk", "g", "n", "x"]), anything, max_size=3)
+statements = st.lists(
+    st.sampled_from(
+        [
+            "SELECT",
+            "*",
+            "FROM",
+            "table",
+            "INSERT",
+            "INTO",
+            "VALUE",
+            "{'pk':'a','sk':1}",
+            "UPDATE",
+            "SET",
+            "REMOVE",
+            "DELETE",
+            "WHERE",
+            "EXISTS(",
+            ")",
+            "pk",
+            "=",
+            "'a'",
+            "AND",
+            "sk",
+            ">",
+            "1",
+            "g",
+            "n",
+            ".",
+            "global",
+            "ORDER",
+            "BY",
+            "DESC",
+            "?",
+            "begins_with(",
+            ",",
+            "set_add(",
+            "size(",
+            "IN",
+            "['a']",
+            "BETWEEN",
+            "IS",
+            "MISSING",
+            "RETURNING",
+            "ALL",
+            "NEW",
+        ]
+    ),
+    max_size=14,
+).map(" ".join) | st.sampled_from(
+    [
+        "SELECT * FROM table WHERE pk = ? AND sk = ?",
+        "UPDATE table SET x = ? WHERE pk = 'a' AND sk = 1",
+        "SELECT x FROM table.global WHERE g = ? ORDER BY n",
+        "INSERT INTO table VALUE ?",
+    ]
+)
 optional = {
+    "Statement": statements,
+    "Parameters": st.lists(anything | st.just({"S": "a"}), min_size=1, max_size=3),
     "Item": attributes,
     "Key": attributes,
     "ExclusiveStartKey": attributes,
@@ -317,7 +375,15 @@ optional = {
     "ReturnValues": st.sampled_from(["ALL_OLD", "UPDATED_NEW", "x"]),
     "ReturnConsumedCapacity": st.sampled_from(["INDEXES", "TOTAL"]),
 }
-operations = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
+operations = (
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "Query",
+    "Scan",
+    "ExecuteStatement",
+)
 
 
 def post(cloud: Cloud, operation: str, params: dict[str, Any]) -> HttpResponse:
@@ -336,7 +402,7 @@ def post(cloud: Cloud, operation: str, params: dict[str, Any]) -> HttpResponse:
     return cloud.http("POST", f"{ENDPOINT}/", headers, request.data)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.tuples(st.sampled_from(operations), st.fixed_dictionaries({}, optional=optional)),

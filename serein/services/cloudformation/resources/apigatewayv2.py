@@ -85,7 +85,7 @@ async def _create_api(rx: Deploying, properties: Properties) -> Deployed:
         Basepath=properties.get("BasePath"),
         FailOnWarnings=properties.get("FailOnWarnings"),
     )
-    api = answer["ApiId"]
+    api = rx.made = answer["ApiId"]
     own.pop("ProtocolType", None)
     if own:
         await rx.call("apigatewayv2", "UpdateApi", ApiId=api, **own)

@@ -80,6 +80,7 @@ async def _create(rx: Deploying, properties: Properties) -> Deployed:
     except AwsError as error:
         if not (rx.is_resumed and exists_already(error)):
             raise
+    rx.made = name
     table = await _until_active(rx, name)
     await _extras(rx, name, properties, {})
     return _table(table, name)

@@ -104,21 +104,10 @@ async def _create_role(rx: Deploying, properties: Properties) -> Deployed:
         if not (rx.is_resumed and exists_already(error)):
             raise
         answer = await rx.call("iam", "GetRole", RoleName=name)
-    try:
-        await sync_attached(rx, "Role", name, properties, {})
-        await sync_inline(rx, "Role", name, properties, {})
-    except AwsError:
-        await _take_back(rx, name)
-        raise
+    rx.made = name
+    await sync_attached(rx, "Role", name, properties, {})
+    await sync_inline(rx, "Role", name, properties, {})
     return _role(answer["Role"])
-
-
-async def _take_back(rx: Deploying, name: str) -> None:
-    """A role that could not be given its policies was never this stack's to keep."""
-    try:
-        await _delete_role(rx, name, {})
-    except AwsError:
-        return
 
 
 def _role(role: dict[str, Any]) -> Deployed:
@@ -227,7 +216,6 @@ async def _create_managed(rx: Deploying, properties: Properties) -> Deployed:
             PolicyDocument=policy_text(properties["PolicyDocument"]),
             Path=properties.get("Path"),
             Description=properties.get("Description"),
-            Tags=tag_list(dict(rx.stack.tags)),
         )
     except AwsError as error:
         if not (rx.is_resumed and exists_already(error)):
@@ -235,6 +223,7 @@ async def _create_managed(rx: Deploying, properties: Properties) -> Deployed:
         arn = rx.arn("iam", f"policy{path}{name}", region="")
         answer = await rx.call("iam", "GetPolicy", PolicyArn=arn)
     policy = answer["Policy"]
+    rx.made = policy["Arn"]
     await _attach_owners(rx, policy["Arn"], properties, {})
     return _managed(policy)
 
@@ -318,6 +307,7 @@ async def _create_profile(rx: Deploying, properties: Properties) -> Deployed:
         if not (rx.is_resumed and exists_already(error)):
             raise
         answer = await rx.call("iam", "GetInstanceProfile", InstanceProfileName=name)
+    rx.made = name
     present = {role["RoleName"] for role in answer["InstanceProfile"].get("Roles", ())}
     for role in properties["Roles"]:
         if role not in present:

@@ -66,6 +66,7 @@ async def _create_user(rx: Deploying, properties: Properties) -> Deployed:
         if not (rx.is_resumed and exists_already(error)):
             raise
         answer = await rx.call("iam", "GetUser", UserName=name)
+    rx.made = name
     await _sync_user(rx, name, properties, {})
     return Deployed(physical_id=name, attributes={"Arn": answer["User"]["Arn"]})
 
@@ -125,6 +126,7 @@ async def _create_group(rx: Deploying, properties: Properties) -> Deployed:
         if not (rx.is_resumed and exists_already(error)):
             raise
         answer = await rx.call("iam", "GetGroup", GroupName=name)
+    rx.made = name
     await sync_attached(rx, "Group", name, properties, {})
     await sync_inline(rx, "Group", name, properties, {})
     return Deployed(physical_id=name, attributes={"Arn": answer["Group"]["Arn"]})

@@ -32,7 +32,6 @@ class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     account: str
     region: str
-    tags: Mapping[str, str] = {}
     root_id: str = ""
 
 
@@ -43,7 +42,7 @@ class Deploying:
     to exist is then taken for our own.
     """
 
-    __slots__ = ("cx", "is_resumed", "logical_id", "stack", "suffix")
+    __slots__ = ("cx", "is_resumed", "logical_id", "made", "stack", "suffix")
 
     def __init__(
         self, cx: Context, stack: StackFacts, logical_id: str, suffix: str, is_resumed: bool
@@ -53,6 +52,8 @@ class Deploying:
         self.logical_id = logical_id
         self.suffix = suffix
         self.is_resumed = is_resumed
+        self.made: str | None = None
+        """The physical id, set as soon as something exists: if a later call fails, the rollback deletes it."""
 
     async def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """One API call as the deployment's principal; members that are None are left out."""
@@ -72,14 +73,12 @@ class Deploying:
         name = f"{stack}-{logical}-{self.suffix}"
         return name.lower() if lower else name
 
-    def tags(self, own: object = None) -> dict[str, str]:
-        """The stack's tags and the resource's own (`[{"Key", "Value"}]` or a map), the latter winning."""
-        made = dict(self.stack.tags)
+    @staticmethod
+    def tags(own: object = None) -> dict[str, str]:
+        """A `Tags` property (`[{"Key", "Value"}]` or a map) as a dict; the stack's tags are in it already."""
         if isinstance(own, Mapping):
-            made.update({str(key): str(value) for key, value in own.items()})
-        elif isinstance(own, list):
-            made.update({tag["Key"]: tag["Value"] for tag in own})
-        return made
+            return {str(key): str(value) for key, value in own.items()}
+        return {tag["Key"]: tag["Value"] for tag in own} if isinstance(own, list) else {}
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """An ARN in the stack's account and region."""
@@ -116,8 +115,8 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
 def is_gone(error: AwsError) -> bool:
     """Whether `error` says that the resource is not there (so a deletion has nothing to do)."""
     code = error.code
-    return (
-        "NotFound" in code or code.startswith("NoSuch") or "NonExistent" in code or code in ("404",)
+    return code.startswith("NoSuch") or any(
+        word in code for word in ("NotFound", "NonExistent", "DoesNotExist")
     )
 
 

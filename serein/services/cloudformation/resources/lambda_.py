@@ -116,6 +116,7 @@ async def _create_function(rx: Deploying, properties: Properties) -> Deployed:
     except AwsError as error:
         if not (rx.is_resumed and exists_already(error)):
             raise
+    rx.made = name
     answer = await _settled(rx, name)
     if "ReservedConcurrentExecutions" in properties:
         await _reserve(rx, name, properties)

@@ -33,6 +33,7 @@ async def _create_group(rx: Deploying, properties: Properties) -> Deployed:
     except AwsError as error:
         if not (rx.is_resumed and exists_already(error)):
             raise
+    rx.made = name
     if "RetentionInDays" in properties:
         await rx.call(
             "logs",

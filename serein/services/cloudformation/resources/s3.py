@@ -137,20 +137,9 @@ async def _create_bucket(rx: Deploying, properties: Properties) -> Deployed:
     except AwsError as error:
         if not (rx.is_resumed and error.code == "BucketAlreadyOwnedByYou"):
             raise
-    try:
-        await _configure(rx, name, properties, {})
-    except (AwsError, ResourceFailure):
-        await _take_back(rx, name)
-        raise
+    rx.made = name
+    await _configure(rx, name, properties, {})
     return _bucket(rx, name)
-
-
-async def _take_back(rx: Deploying, name: str) -> None:
-    """A bucket that could not be configured was never this stack's to keep."""
-    try:
-        await rx.call("s3", "DeleteBucket", Bucket=name)
-    except AwsError:
-        return
 
 
 def _bucket(rx: Deploying, name: str) -> Deployed:

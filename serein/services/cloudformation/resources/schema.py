@@ -59,6 +59,20 @@ def conform(type_name: str, properties: Properties) -> Properties:
     return made
 
 
+def with_tags(type_name: str, properties: Properties, tags: Mapping[str, str]) -> Properties:
+    """The properties with a stack's tags beside the resource's own (which win), where the type has tags."""
+    schema = schemas().get(type_name)
+    kind = schema["properties"].get("Tags") if schema else None
+    if not tags or kind is None:
+        return properties
+    own = properties.get("Tags")
+    if kind.get("type") == "array":
+        mine = {tag["Key"]: tag["Value"] for tag in own or ()}
+        merged = [{"Key": key, "Value": value} for key, value in {**tags, **mine}.items()]
+        return {**properties, "Tags": merged}
+    return {**properties, "Tags": {**tags, **(own or {})}}
+
+
 def _conform(
     schema: Schema, value: Any, path: str, definitions: Schema, problems: list[str], depth: int
 ) -> Any:

@@ -20,7 +20,12 @@ _NAMES = {
     "AWS::IAM::User": "UserName",
 }
 _OTHERS = frozenset(
-    {"AWS::IAM::AccessKey", "AWS::IAM::Policy", "AWS::IAM::UserToGroupAddition", "AWS::IAM::RolePolicy"}
+    {
+        "AWS::IAM::AccessKey",
+        "AWS::IAM::Policy",
+        "AWS::IAM::UserToGroupAddition",
+        "AWS::IAM::RolePolicy",
+    }
 )
 
 

@@ -77,7 +77,9 @@ def changes_of(
 
 
 def _policy_word(policy: str) -> str:
-    return "Retain" if policy.startswith("Retain") and policy != "RetainExceptOnCreate" else "Delete"
+    return (
+        "Retain" if policy.startswith("Retain") and policy != "RetainExceptOnCreate" else "Delete"
+    )
 
 
 def changed_properties(after: Tree, before: Tree) -> list[str]:

@@ -24,16 +24,15 @@ from serein.services.cloudformation.records import (
     Resource,
     Stack,
 )
-
-
 from serein.services.cloudformation.workers.outcomes import (
     ExportConflict,
+    drop_exports,
     finish_create,
     finish_rollback,
     finish_update,
     restore,
 )
-from serein.services.cloudformation.workers.principals import principal_of
+from serein.services.cloudformation.assuming import principal_of
 from serein.services.cloudformation.workers.resource_steps import ResourceSteps
 from serein.services.cloudformation.workers.targets import Target, load_target
 
@@ -109,7 +108,9 @@ class Deployer:
                 return
             timeout = stack.timeout_minutes
             if timeout and self._cx.clock.now() > current.started_at + timeout * 60:
-                await self._fail(current, (name,), "Stack creation time exceeded the specified timeout")
+                await self._fail(
+                    current, (name,), "Stack creation time exceeded the specified timeout"
+                )
                 return
             is_fine = await self._steps(current).deploy(target, target.resources[name])
             self._resumed = False
@@ -128,7 +129,9 @@ class Deployer:
                 await self._cx.transact(finish_create, self._stack_id, target)
             else:
                 removed = [name for name in self._resources() if name not in target.resources]
-                await self._cx.transact(finish_update, self._stack_id, target, self._leaving(removed))
+                await self._cx.transact(
+                    finish_update, self._stack_id, target, self._leaving(removed)
+                )
         except (TemplateError, ExportConflict) as error:
             words = str(error) if isinstance(error, ExportConflict) else self._output_words(error)
             await self._fail(deployment, (), words)
@@ -185,7 +188,9 @@ class Deployer:
         if not words.startswith("User"):
             reason += "Rollback requested by user."
         put_status(tx, stack, status, reason.strip())
-        tx.put(DEPLOYMENTS, replace(deployment, phase="rollback", done=(), failed=names))
+        tx.put(
+            DEPLOYMENTS, replace(deployment, phase="rollback", done=(), failed=names, leftovers=())
+        )
 
     # Rolling back
 
@@ -202,7 +207,9 @@ class Deployer:
             if not await self._steps(deployment).revert(deployment.previous[name]):
                 failed.append(name)
         self._resumed = False
-        await self._cx.transact(restore, self._stack_id, failed, self._leaving(self._added(deployment)))
+        await self._cx.transact(
+            restore, self._stack_id, failed, self._leaving(self._added(deployment))
+        )
 
     def _added(self, deployment: Deployment) -> list[str]:
         return [name for name in deployment.added if name in self._resources()]
@@ -219,7 +226,27 @@ class Deployer:
     # Deleting
 
     async def _delete(self, deployment: Deployment) -> None:
+        try:
+            await self._cx.transact(self._drop_exports)
+        except ExportConflict as error:
+            await self._cx.transact(self._refuse_deletion, str(error))
+            return
         await self._delete_all(deployment)
+
+    def _drop_exports(self, tx: Tx) -> None:
+        deployment = tx.get(DEPLOYMENTS, self._stack_id)
+        assert deployment is not None
+        stack = tx.get(STACKS, deployment.account, deployment.region, self._stack_id)
+        assert stack is not None
+        drop_exports(tx, stack)
+
+    def _refuse_deletion(self, tx: Tx, words: str) -> None:
+        deployment = tx.get(DEPLOYMENTS, self._stack_id)
+        assert deployment is not None
+        stack = tx.get(STACKS, deployment.account, deployment.region, self._stack_id)
+        assert stack is not None
+        put_status(tx, replace(stack, deleted_at=None), "DELETE_FAILED", words, deployment.token)
+        tx.delete(DEPLOYMENTS, self._stack_id)
 
     async def _delete_all(self, deployment: Deployment) -> None:
         resources = self._resources()
@@ -257,10 +284,10 @@ class Deployer:
         words = f"Role {stack.role_arn} is invalid or cannot be assumed: {words}"
         ends = {
             "CREATE": "ROLLBACK_FAILED" if deployment.phase == "rollback" else "CREATE_FAILED",
-            "UPDATE": "UPDATE_ROLLBACK_FAILED" if "rollback" in deployment.phase else "UPDATE_FAILED",
+            "UPDATE": "UPDATE_ROLLBACK_FAILED"
+            if "rollback" in deployment.phase
+            else "UPDATE_FAILED",
             "DELETE": "DELETE_FAILED",
         }
         put_status(tx, stack, ends[deployment.kind], words)
         tx.delete(DEPLOYMENTS, self._stack_id)
-
-

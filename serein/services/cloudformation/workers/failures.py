@@ -41,7 +41,5 @@ def reason_of(error: AwsError, type_name: str, identifier: str, request_token: s
     else:
         service = type_name.split("::")[1]
         words = f"{error.message} (Service: {service}, Status Code: {error.status}, Request ID: {request_token})"
-    reason = (
-        f'Resource handler returned message: "{words}" (RequestToken: {request_token}, HandlerErrorCode: {code})'
-    )
+    reason = f'Resource handler returned message: "{words}" (RequestToken: {request_token}, HandlerErrorCode: {code})'
     return reason[:REASON_CHARACTERS_MAX]

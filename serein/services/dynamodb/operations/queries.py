@@ -23,7 +23,7 @@ from serein.services.dynamodb.rules.ranges import (
     row_key_parts,
     start_key_parts,
 )
-from serein.services.dynamodb.rules.rows import decode_row, row_size, spliced
+from serein.services.dynamodb.rules.rows import decode_row, row_size, splice_page
 from serein.services.dynamodb.rules.selection import (
     Selection,
     check_filter_attributes,
@@ -37,6 +37,7 @@ Answer = dict[str, Any]
 
 PAGE_BYTES_MAX = 1024 * 1024
 SKIPPED_MAX = 50_000
+SMALL_LIMIT = 64
 
 
 @operation("Query", on=table_or_index_of)
@@ -62,7 +63,7 @@ def query(read: Read, request: QueryInput) -> Answer:
             )
         rows = rows.after(start[1:], forward=forward)
     page = _Page(read, table, index, selection, request)
-    page.fill(_rows(read, rows, index, forward))
+    page.fill(_rows(read, rows, index, forward, request.get("Limit", 0)))
     return page.answer()
 
 
@@ -78,11 +79,14 @@ def scan(read: Read, request: ScanInput) -> Answer:
         start = start_key_parts(table, index, request["ExclusiveStartKey"])
         rows = rows.after(start, forward=True)
     page = _Page(read, table, index, selection, request)
-    page.fill(_rows(read, rows, index, True), segment)
+    limit = request.get("Limit", 0) if segment is None else 0
+    page.fill(_rows(read, rows, index, True, limit), segment)
     return page.answer()
 
 
-def _rows(read: Read, rows: Range, index: Index | None, forward: bool) -> Iterator[bytes]:
+def _rows(
+    read: Read, rows: Range, index: Index | None, forward: bool, limit: int
+) -> Iterator[bytes]:
     return read.snapshot.scan_values(
         ITEMS if index is None else INDEX_ROWS,
         rows.prefix,
@@ -91,6 +95,8 @@ def _rows(read: Read, rows: Range, index: Index | None, forward: bool) -> Iterat
         stop=rows.stop,
         stop_after=rows.stop_after,
         reverse=not forward,
+        # A small Limit is worth telling the store: it then fetches no more than will be looked at.
+        limit=limit if 0 < limit <= SMALL_LIMIT else None,
     )
 
 
@@ -166,27 +172,18 @@ class _Page(msgspec.Struct):
                 return
 
     def _fill_plainly(self, rows: Iterator[bytes]) -> None:
-        """As `fill`, where rows are answered as they are: the hot path of Query."""
-        limit = self.request.get("Limit", 0)
-        add = self.items.append
-        counting = self.selection.select == "COUNT"
-        total = count = 0
-        previous: bytes | None = None
-        for row in rows:
-            size = row_size(row)
-            if total + size > PAGE_BYTES_MAX and previous is not None:
-                self.last = previous
-                break
-            total += size
-            count += 1
-            previous = row
-            if not counting:
-                add(spliced(row))
-            if count == limit:
-                self.last = row
-                break
-        self.bytes_read += total
-        self.scanned = self.count = count
+        """As `fill`, where rows are answered as they are."""
+        page = splice_page(
+            rows,
+            rows_max=self.request.get("Limit", 0),
+            bytes_max=PAGE_BYTES_MAX,
+            counting=self.selection.select == "COUNT",
+        )
+        self.items = page.items
+        self.bytes_read += page.bytes_read
+        self.scanned = self.count = page.count
+        if page.last is not None:
+            self.last = page.last
 
     def _of_segment(self, rows: Iterator[bytes], segment: tuple[int, int]) -> Iterator[bytes]:
         """The rows of a segment; after very many others it ends, and with it the page."""

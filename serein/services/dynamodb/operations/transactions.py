@@ -79,17 +79,17 @@ class Action(msgspec.Struct):
 def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
     """Up to 100 writes and checks, all or none."""
     actions = [_parsed(entry) for entry in request["TransactItems"]]
-    if _was_done(tx, request):
+    if was_done(tx, request):
         return _figures(request, actions, again=True)
     for action in actions:
         action.table = find_table(tx, action.given["TableName"])
-    reasons = [_prepare(tx, action) for action in actions]
-    _refuse_doubles(actions, reasons)
-    _cancel_if_any(reasons)
+    reasons = [prepare(tx, action) for action in actions]
+    refuse_doubles(actions, reasons)
+    cancel_if_any(reasons)
     if sum(action.size for action in actions) > BYTES_MAX:
         raise ValidationException("Transaction request exceeds the maximum size of 4 MB")
     for action in actions:
-        _apply(tx, action)
+        apply_action(tx, action)
     return _figures(request, actions)
 
 
@@ -113,12 +113,12 @@ def _parsed(entry: Mapping[str, Any]) -> Action:
     return action
 
 
-def _was_done(tx: Tx, request: Request) -> bool:
+def was_done(tx: Tx, request: Request, member: str = "TransactItems") -> bool:
     """Whether the token was used for the same request in the last ten minutes; notes its use. Raises."""
     token = request.get("ClientRequestToken")
     if not token:
         return False
-    packed = orjson.dumps(request["TransactItems"], option=orjson.OPT_SORT_KEYS)
+    packed = orjson.dumps(request[member], option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(packed).digest()
     period = int(tx.now // TOKEN_PERIOD_S)
     for number in (period, period - 1):
@@ -143,7 +143,7 @@ def _was_done(tx: Tx, request: Request) -> bool:
     return False
 
 
-def _prepare(tx: Tx, action: Action) -> Reason:
+def prepare(tx: Tx, action: Action) -> Reason:
     """Find the item, judge the condition, make the new item; the reason to cancel, or None's."""
     table = action.found
     try:
@@ -170,7 +170,8 @@ def _prepare(tx: Tx, action: Action) -> Reason:
     return {"Code": "None"}
 
 
-def _refuse_doubles(actions: Sequence[Action], reasons: Sequence[Reason]) -> None:
+def refuse_doubles(actions: Sequence[Action], reasons: Sequence[Reason]) -> None:
+    """No item is written twice. Raises ValidationException."""
     seen: set[tuple[str, RowKey]] = set()
     for action, reason in zip(actions, reasons, strict=True):
         if reason["Code"] == "ValidationError":
@@ -183,7 +184,8 @@ def _refuse_doubles(actions: Sequence[Action], reasons: Sequence[Reason]) -> Non
         seen.add(place)
 
 
-def _cancel_if_any(reasons: Sequence[Reason]) -> None:
+def cancel_if_any(reasons: Sequence[Reason]) -> None:
+    """Raises TransactionCanceledException if any entry has a reason to cancel."""
     codes = [reason["Code"] for reason in reasons]
     if any(code != "None" for code in codes):
         raise TransactionCanceledException(
@@ -193,7 +195,8 @@ def _cancel_if_any(reasons: Sequence[Reason]) -> None:
         )
 
 
-def _apply(tx: Tx, action: Action) -> None:
+def apply_action(tx: Tx, action: Action) -> None:
+    """Do what a prepared entry says."""
     table = action.found
     if action.verb in ("Put", "Update"):
         assert action.new is not None
@@ -211,7 +214,7 @@ def _figures(request: Request, actions: Sequence[Action], *, again: bool = False
         return answer
     wanted = request.get("ReturnConsumedCapacity", "NONE")
     if wanted != "NONE":
-        answer["ConsumedCapacity"] = _write_capacity(wanted, actions)
+        answer["ConsumedCapacity"] = write_capacity(wanted, actions)
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
         collections: dict[str, list[Answer]] = {}
         for action in actions:
@@ -222,7 +225,8 @@ def _figures(request: Request, actions: Sequence[Action], *, again: bool = False
     return answer
 
 
-def _write_capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
+def write_capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
+    """The consumed capacity of a transaction, by table."""
     by_table: dict[str, tuple[TableRecord, float, dict[str, float]]] = {}
     for action in actions:
         new = action.new if action.verb != "Delete" else None
@@ -257,7 +261,7 @@ def transact_get_items(read: Read, request: TransactGetItemsInput) -> Answer:
             reasons.append({"Code": "None"})
         except ValidationException as error:
             reasons.append({"Code": "ValidationError", "Message": error.message})
-    _cancel_if_any(reasons)
+    cancel_if_any(reasons)
     places = [(table.id, key) for table, key in zip(tables, keys, strict=True)]
     if len(set(places)) < len(places):
         raise ValidationException(

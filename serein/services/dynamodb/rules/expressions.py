@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from serein.engines.expressions.cache import ExpressionCache
-from serein.engines.expressions.conditions import Condition
+from serein.engines.expressions.conditions import Condition, check_values_defined
 from serein.engines.expressions.errors import ValidationException
 from serein.engines.expressions.legacy import (
     compile_attributes_to_get,
@@ -18,6 +20,7 @@ from serein.engines.expressions.legacy import (
 from serein.engines.expressions.projections import Projection
 from serein.engines.expressions.scope import check_placeholder_keys, check_unused
 from serein.engines.expressions.values import normalise_expression_values
+from serein.services.dynamodb.rules.plans import Plans
 
 Request = Mapping[str, Any]
 
@@ -45,7 +48,7 @@ def refuse_mixture(request: Request, legacy: Sequence[str], expressions: Sequenc
 def placeholders(
     request: Request, expressions: Sequence[str]
 ) -> tuple[Mapping[str, str] | None, Mapping[str, Any]]:
-    """ExpressionAttributeNames and normalised ExpressionAttributeValues. Raises ValidationException.
+    """ExpressionAttributeNames and ExpressionAttributeValues, their keys checked. Raises ValidationException.
 
     `expressions` are the parameters that may use values; with none of them given, values are refused.
     """
@@ -60,8 +63,6 @@ def placeholders(
             ):
                 raise ValidationException(_only_with_expressions(parameter, expressions))
     check_placeholder_keys(names, values)
-    if values is not None:
-        normalise_expression_values(values)
     return names, values if values is not None else NO_VALUES
 
 
@@ -87,21 +88,52 @@ def check_all_used(
     )
 
 
+def request_values(request: Request) -> Mapping[str, Any]:
+    """The request's ExpressionAttributeValues in normal form. Raises ValidationException."""
+    values = request.get("ExpressionAttributeValues")
+    if values is None:
+        return NO_VALUES
+    normalise_expression_values(values)
+    return values  # type: ignore[no-any-return]
+
+
+class ConditionPlan(msgspec.Struct, frozen=True, eq=False):
+    """The checked condition of a write; none where the request has none."""
+
+    condition: Condition | None
+
+
+_CONDITIONS: Plans[ConditionPlan] = Plans(
+    ("ConditionExpression",), ("Expected", "ConditionalOperator")
+)
+
+
 def write_condition(
     request: Request,
 ) -> tuple[Condition | None, Mapping[str, Any]]:
     """The condition of PutItem and DeleteItem (expression or legacy), checked, and its values. Raises."""
+    values = request_values(request)
+    condition = _CONDITIONS.find(request, _plan_condition).condition
+    if condition is not None:
+        condition.check(values)
+    return condition, values
+
+
+def _plan_condition(request: Request) -> ConditionPlan:
     text = request.get("ConditionExpression")
     if text is None:
-        if "ExpressionAttributeNames" in request or "ExpressionAttributeValues" in request:
-            placeholders(request, ("ConditionExpression",))
-        return legacy_condition(request), NO_VALUES
+        placeholders(request, ("ConditionExpression",))
+        return ConditionPlan(legacy_condition(request))
     refuse_mixture(request, ("Expected", "ConditionalOperator"), ("ConditionExpression",))
-    names, values = placeholders(request, ("ConditionExpression",))
+    names, _ = placeholders(request, ("ConditionExpression",))
     condition = EXPRESSIONS.condition(text, names)
-    condition.check(values)
+    check_values_defined(
+        condition.parameter,
+        condition.values_in_order,
+        request.get("ExpressionAttributeValues") or NO_VALUES,
+    )
     check_all_used(request, condition.names_used, condition.values_used)
-    return condition, values
+    return ConditionPlan(condition)
 
 
 def legacy_condition(request: Request) -> Condition | None:

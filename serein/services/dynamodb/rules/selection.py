@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from serein.engines.expressions.conditions import Condition
+from serein.engines.expressions.conditions import Condition, check_values_defined
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
 from serein.engines.expressions.key_conditions import KeyCondition, KeyTerm
 from serein.engines.expressions.legacy import (
@@ -22,7 +22,9 @@ from serein.services.dynamodb.rules.expressions import (
     check_all_used,
     placeholders,
     refuse_mixture,
+    request_values,
 )
+from serein.services.dynamodb.rules.plans import Plans
 
 Request = Mapping[str, Any]
 
@@ -43,8 +45,43 @@ class Selection(msgspec.Struct, frozen=True, eq=False):
     select: str
 
 
+class SelectionPlan(msgspec.Struct, frozen=True, eq=False):
+    """The checked expressions of a Query or Scan, and its effective Select."""
+
+    key_condition: KeyCondition | None
+    filter: Condition | None
+    projection: Projection | None
+    select: str
+
+
+_PARAMETERS = (*_QUERY_EXPRESSIONS, "Select", "IndexName")
+_QUERIES: Plans[SelectionPlan] = Plans(_PARAMETERS, _QUERY_LEGACY)
+_SCANS: Plans[SelectionPlan] = Plans(_PARAMETERS, _SCAN_LEGACY)
+
+
 def parse_query(request: Request) -> Selection:
     """The selection of a Query. Raises ValidationException."""
+    values = request_values(request)
+    plan = _QUERIES.find(request, _plan_query)
+    if plan.filter is not None:
+        plan.filter.check(values)
+    if plan.key_condition is None:
+        terms = key_terms(request["KeyConditions"])
+    else:
+        terms = plan.key_condition.terms(values)
+    return Selection(terms, plan.filter, values, plan.projection, plan.select)
+
+
+def parse_scan(request: Request) -> Selection:
+    """The selection of a Scan. Raises ValidationException."""
+    values = request_values(request)
+    plan = _SCANS.find(request, _plan_scan)
+    if plan.filter is not None:
+        plan.filter.check(values)
+    return Selection([], plan.filter, values, plan.projection, plan.select)
+
+
+def _plan_query(request: Request) -> SelectionPlan:
     refuse_mixture(request, _QUERY_LEGACY, _QUERY_EXPRESSIONS)
     if "KeyConditions" not in request and "KeyConditionExpression" not in request:
         raise ValidationException(
@@ -55,34 +92,31 @@ def parse_query(request: Request) -> Selection:
     key_condition: KeyCondition | None = None
     if "KeyConditionExpression" in request:
         key_condition = EXPRESSIONS.key_condition(request["KeyConditionExpression"], names)
-    selection = _parse(request, names, values, "QueryFilter", key_condition)
-    if key_condition is None:
-        return msgspec.structs.replace(selection, terms=key_terms(request["KeyConditions"]))
-    return msgspec.structs.replace(selection, terms=key_condition.terms(values))
+    return _plan(request, names, values, "QueryFilter", key_condition)
 
 
-def parse_scan(request: Request) -> Selection:
-    """The selection of a Scan. Raises ValidationException."""
+def _plan_scan(request: Request) -> SelectionPlan:
     refuse_mixture(request, _SCAN_LEGACY, _SCAN_EXPRESSIONS)
     names, values = placeholders(request, ("FilterExpression",))
-    return _parse(request, names, values, "ScanFilter", None)
+    return _plan(request, names, values, "ScanFilter", None)
 
 
-def _parse(
+def _plan(
     request: Request,
     names: Mapping[str, str] | None,
     values: Mapping[str, Any],
     legacy_filter: str,
     key_condition: KeyCondition | None,
-) -> Selection:
+) -> SelectionPlan:
     projection: Projection | None = None
     found: Condition | None = None
     names_used = values_used = _NOTHING
     if key_condition is not None:
+        check_values_defined(key_condition.parameter, key_condition.values_in_order, values)
         names_used, values_used = key_condition.names_used, key_condition.values_used
     if "FilterExpression" in request:
         found = EXPRESSIONS.condition(request["FilterExpression"], names, "FilterExpression")
-        found.check(values)
+        check_values_defined(found.parameter, found.values_in_order, values)
         names_used |= found.names_used
         values_used |= found.values_used
     elif request.get(legacy_filter):
@@ -94,9 +128,8 @@ def _parse(
         names_used |= projection.names_used
     elif request.get("AttributesToGet"):
         projection = compile_attributes_to_get(request["AttributesToGet"])
-    if names is not None or values:
-        check_all_used(request, names_used, values_used)
-    return Selection([], found, values, projection, _selected(request, projection))
+    check_all_used(request, names_used, values_used)
+    return SelectionPlan(key_condition, found, projection, _selected(request, projection))
 
 
 def _selected(request: Request, projection: Projection | None) -> str:

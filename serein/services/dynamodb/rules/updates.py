@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from serein.engines.expressions.conditions import Condition
+from serein.engines.expressions.conditions import Condition, check_values_defined
 from serein.engines.expressions.legacy import AttributeUpdates
 from serein.engines.expressions.updates import Update
 from serein.engines.expressions.values import Item
@@ -18,7 +18,9 @@ from serein.services.dynamodb.rules.expressions import (
     legacy_condition,
     placeholders,
     refuse_mixture,
+    request_values,
 )
+from serein.services.dynamodb.rules.plans import Plans
 
 _LEGACY = ("AttributeUpdates", "Expected", "ConditionalOperator")
 _EXPRESSIONS = ("UpdateExpression", "ConditionExpression")
@@ -37,40 +39,61 @@ class ItemUpdate(msgspec.Struct, frozen=True, eq=False):
     """Whether it makes no item where there is none."""
 
 
+class UpdatePlan(msgspec.Struct, frozen=True, eq=False):
+    """The checked expressions of an UpdateItem; neither where it has legacy parameters or none."""
+
+    update: Update | None
+    condition: Condition | None
+
+
+_PLANS: Plans[UpdatePlan] = Plans(_EXPRESSIONS, _LEGACY)
+_NEITHER = UpdatePlan(None, None)
+
+
 def parse_update(request: Mapping[str, Any]) -> ItemUpdate:
     """The update that a request (or a transaction's Update) describes. Raises ValidationException."""
+    values = request_values(request)
+    plan = _PLANS.find(request, _plan)
+    update, condition = plan.update, plan.condition
+    if update is None and condition is None:
+        return _legacy_update(request)
+    if condition is not None:
+        condition.check(values)
+    if update is None:
+        return ItemUpdate(condition, values, _unchanged, _NOTHING, _no_attributes)
+    update.check(values)
+    apply = update.apply
+    return ItemUpdate(
+        condition,
+        values,
+        lambda item: apply(item, values),
+        update.roots,
+        update.touched,
+        update.only_removes,
+    )
+
+
+def _plan(request: Mapping[str, Any]) -> UpdatePlan:
     refuse_mixture(request, _LEGACY, _EXPRESSIONS)
     names, values = placeholders(request, _EXPRESSIONS)
     update_text = request.get("UpdateExpression")
     condition_text = request.get("ConditionExpression")
     if update_text is None and condition_text is None:
-        return _legacy_update(request)
+        return _NEITHER
     update: Update | None = None
     condition: Condition | None = None
+    names_used = values_used = _NOTHING
     if update_text is not None:
         update = EXPRESSIONS.update(update_text, names)
+        check_values_defined(update.parameter, update.values_in_order, values)
+        names_used, values_used = update.names_used, update.values_used
     if condition_text is not None:
         condition = EXPRESSIONS.condition(condition_text, names)
-    names_used = values_used = _NOTHING
-    if update is not None:
-        update.check(values)
-        names_used, values_used = update.names_used, update.values_used
-    if condition is not None:
-        condition.check(values)
+        check_values_defined(condition.parameter, condition.values_in_order, values)
         names_used |= condition.names_used
         values_used |= condition.values_used
     check_all_used(request, names_used, values_used)
-    if update is None:
-        return ItemUpdate(condition, values, _unchanged, _NOTHING, _no_attributes)
-    chosen = update
-    return ItemUpdate(
-        condition,
-        values,
-        lambda item: chosen.apply(item, values),
-        update.roots,
-        update.touched,
-        update.only_removes,
-    )
+    return UpdatePlan(update, condition)
 
 
 def _legacy_update(request: Mapping[str, Any]) -> ItemUpdate:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from serein.contracts.access_keys import access_key_id, secret_key
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user, page
 from serein.services.iam.model import LimitExceededException, NoSuchEntityException
-from serein.services.iam.records import ACCESS_KEYS, KEY_USES, KEYS_OF, AccessKey
-from serein.services.iam.rules.ids import access_key_id, secret_key
+from serein.services.iam.records import ACCESS_KEYS, KEY_USES, KEYS_OF, ROOT, AccessKey
 
 KEYS_MAX = 2
 
@@ -20,54 +20,53 @@ def _status(key: AccessKey) -> str:
     return "Active" if key.active else "Inactive"
 
 
+def _owner(read: Read, request: Request) -> str:
+    """The name of the keys' user; "" for the account's root, which means itself when it names nobody."""
+    if request.get("UserName") is None and read.principal.kind == "root":
+        return ROOT
+    return find_user(read, name_or_own(read, request)).name
+
+
+def _show(key: AccessKey) -> Answer:
+    return {
+        "UserName": key.user or None,
+        "AccessKeyId": key.id,
+        "Status": _status(key),
+        "CreateDate": key.created_at,
+    }
+
+
 @operation("CreateAccessKey", on=on_user)
 def create_access_key(tx: Tx, request: Request) -> Answer:
-    """A new key of a user; the only time its secret is told.
+    """A new key of a user, or of the account's root; the only time its secret is told.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html
     """
-    user = find_user(tx, name_or_own(tx, request))
-    if tx.count(KEYS_OF, (tx.account, user.name.lower())) >= KEYS_MAX:
+    owner = _owner(tx, request)
+    if tx.count(KEYS_OF, (tx.account, owner.lower())) >= KEYS_MAX:
         raise LimitExceededException(f"Cannot exceed quota for AccessKeysPerUser: {KEYS_MAX}")
     key = AccessKey(
         id=access_key_id("AKIA", tx.account, tx.randomness),
         account=tx.account,
-        user=user.name,
+        user=owner,
         secret=secret_key(tx.randomness),
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
     )
     tx.put(ACCESS_KEYS, key)
     tx.put(KEYS_OF, key)
-    shown = {
-        "UserName": user.name,
-        "AccessKeyId": key.id,
-        "Status": "Active",
-        "SecretAccessKey": key.secret,
-        "CreateDate": key.created_at,
-    }
-    return {"AccessKey": shown}
+    return {"AccessKey": {**_show(key), "SecretAccessKey": key.secret}}
 
 
 @operation("ListAccessKeys", on=on_user)
 def list_access_keys(read: Read, request: Request) -> Answer:
     """A user's keys, without their secrets."""
-    user = find_user(read, name_or_own(read, request))
-
-    def show(key: AccessKey) -> Answer:
-        return {
-            "UserName": user.name,
-            "AccessKeyId": key.id,
-            "Status": _status(key),
-            "CreateDate": key.created_at,
-        }
-
-    keys = read.scan(KEYS_OF, (read.account, user.name.lower()))
-    return page("access_keys", "AccessKeyMetadata", keys, request, show, lambda key: key.id)
+    keys = read.scan(KEYS_OF, (read.account, _owner(read, request).lower()))
+    return page("access_keys", "AccessKeyMetadata", keys, request, _show, lambda key: key.id)
 
 
 def _find_key(read: Read, request: Request) -> AccessKey:
-    user = find_user(read, name_or_own(read, request))
-    key = read.get(KEYS_OF, read.account, user.name.lower(), request["AccessKeyId"])
+    owner = _owner(read, request)
+    key = read.get(KEYS_OF, read.account, owner.lower(), request["AccessKeyId"])
     if key is None:
         raise NoSuchEntityException(
             f"The Access Key with id {request['AccessKeyId']} cannot be found."
@@ -110,4 +109,4 @@ def get_access_key_last_used(read: Read, request: Request) -> Answer:
         last: Answer = {"ServiceName": "N/A", "Region": "N/A"}
     else:
         last = {"LastUsedDate": use.at, "ServiceName": use.service, "Region": use.region}
-    return {"UserName": key.user, "AccessKeyLastUsed": last}
+    return {"UserName": key.user or None, "AccessKeyLastUsed": last}

@@ -67,7 +67,7 @@ def create_group(tx: Tx, request: Request) -> Answer:
         name=name,
         path=path,
         id=unique_id("AGPA", tx.randomness),
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
     )
     tx.put(GROUPS, group)
     return {"Group": show_group(group)}

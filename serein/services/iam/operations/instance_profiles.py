@@ -30,7 +30,8 @@ from serein.services.iam.rules.names import path_of, tags_of_request
 PROFILES_MAX = 1000
 
 
-def _show(read: Read, profile: InstanceProfile) -> Answer:
+def show_profile(read: Read, profile: InstanceProfile) -> Answer:
+    """An instance profile with its role."""
     role = read.get(ROLES, profile.account, profile.role.lower()) if profile.role else None
     return {
         "Path": profile.path,
@@ -43,7 +44,7 @@ def _show(read: Read, profile: InstanceProfile) -> Answer:
 
 
 def _describe(read: Read, profile: InstanceProfile) -> Answer:
-    return {**_show(read, profile), "Tags": tag_list(read, profile.arn) or []}
+    return {**show_profile(read, profile), "Tags": tag_list(read, profile.arn) or []}
 
 
 def _pass_role(call: Call) -> list[Need]:
@@ -68,11 +69,11 @@ def create_instance_profile(tx: Tx, request: Request) -> Answer:
         name=name,
         path=path,
         id=unique_id("AIPA", tx.randomness),
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
     )
     tx.put(PROFILES, profile)
     tx.tag(profile.arn, tags)
-    return {"InstanceProfile": {**_show(tx, profile), "Tags": tag_list(tx, profile.arn)}}
+    return {"InstanceProfile": {**show_profile(tx, profile), "Tags": tag_list(tx, profile.arn)}}
 
 
 @operation("GetInstanceProfile", on=on_profile)
@@ -92,7 +93,7 @@ def list_instance_profiles(read: Read, request: Request) -> Answer:
         "InstanceProfiles",
         profiles,
         request,
-        lambda profile: _show(read, profile),
+        lambda profile: show_profile(read, profile),
         lambda profile: profile.name.lower(),
     )
 
@@ -107,7 +108,7 @@ def list_instance_profiles_for_role(read: Read, request: Request) -> Answer:
         "InstanceProfiles",
         profiles,
         request,
-        lambda profile: _show(read, profile),
+        lambda profile: show_profile(read, profile),
         lambda profile: profile.name.lower(),
     )
 

@@ -38,7 +38,7 @@ def create_login_profile(tx: Tx, request: Request) -> Answer:
     profile = LoginProfile(
         account=tx.account,
         user=user.name,
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
         reset_required=request.get("PasswordResetRequired", False),
     )
     tx.put(LOGIN_PROFILES, profile)

@@ -45,7 +45,7 @@ POLICIES_MAX = 1500
 VERSIONS_MAX = 5
 
 
-def _boundary_uses(read: Read) -> Callable[[str], int]:
+def boundary_uses(read: Read) -> Callable[[str], int]:
     """How many users and roles have a policy as their boundary; counted once for a whole listing."""
     uses: dict[str, int] = {}
     for user in read.scan(USERS, (read.account,)):
@@ -55,7 +55,8 @@ def _boundary_uses(read: Read) -> Callable[[str], int]:
     return lambda arn: uses.get(arn, 0)
 
 
-def _show(read: Read, policy: ManagedPolicy, uses: Callable[[str], int]) -> Answer:
+def show_policy(read: Read, policy: ManagedPolicy, uses: Callable[[str], int]) -> Answer:
+    """A policy as listings have it."""
     return {
         "PolicyName": policy.name,
         "PolicyId": policy.id,
@@ -92,14 +93,17 @@ def create_policy(tx: Tx, request: Request) -> Answer:
         path=path,
         id=unique_id("ANPA", tx.randomness),
         description=request.get("Description"),
-        created_at=tx.now,
-        updated_at=tx.now,
+        created_at=float(int(tx.now)),
+        updated_at=float(int(tx.now)),
     )
     tx.put(POLICIES, policy)
     document = request["PolicyDocument"]
-    tx.put(VERSIONS, PolicyVersion(arn=policy.arn, number=1, document=document, created_at=tx.now))
+    tx.put(
+        VERSIONS,
+        PolicyVersion(arn=policy.arn, number=1, document=document, created_at=float(int(tx.now))),
+    )
     tx.tag(policy.arn, tags)
-    shown = _show(tx, policy, lambda arn: 0)
+    shown = show_policy(tx, policy, lambda arn: 0)
     return {"Policy": {**shown, "Tags": tag_list(tx, policy.arn)}}
 
 
@@ -107,7 +111,7 @@ def create_policy(tx: Tx, request: Request) -> Answer:
 def get_policy(read: Read, request: Request) -> Answer:
     """A managed policy, AWS's or one's own."""
     policy = find_policy(read, request["PolicyArn"])
-    shown = _show(read, policy, _boundary_uses(read))
+    shown = show_policy(read, policy, boundary_uses(read))
     shown["Description"] = policy.description
     return {"Policy": {**shown, "Tags": tag_list(read, policy.arn) or []}}
 
@@ -119,7 +123,7 @@ def list_policies(read: Read, request: Request) -> Answer:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
     """
     prefix = request.get("PathPrefix") or "/"
-    uses = _boundary_uses(read)
+    uses = boundary_uses(read)
     only_attached = request.get("OnlyAttached", False)
     usage = request.get("PolicyUsageFilter")
 
@@ -137,7 +141,7 @@ def list_policies(read: Read, request: Request) -> Answer:
         "Policies",
         policies,
         request,
-        lambda policy: _show(read, policy, uses),
+        lambda policy: show_policy(read, policy, uses),
         lambda policy: ("2" if policy.account == "aws" else "1") + policy.name.lower(),
     )
 
@@ -158,7 +162,7 @@ def delete_policy(tx: Tx, request: Request) -> Answer:
     """
     policy = find_policy(tx, request["PolicyArn"])
     check_own_policy(policy)
-    if tx.count(ATTACHED_TO, (tx.account, policy.arn)) or _boundary_uses(tx)(policy.arn):
+    if tx.count(ATTACHED_TO, (tx.account, policy.arn)) or boundary_uses(tx)(policy.arn):
         raise DeleteConflictException("Cannot delete a policy attached to entities.")
     if tx.count(VERSIONS, (policy.arn,)) > 1:
         raise DeleteConflictException(
@@ -217,12 +221,12 @@ def create_policy_version(tx: Tx, request: Request) -> Answer:
         arn=policy.arn,
         number=policy.next_version,
         document=request["PolicyDocument"],
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
     )
     tx.put(VERSIONS, version)
     changed = replace(policy, next_version=policy.next_version + 1)
     if request.get("SetAsDefault"):
-        changed = replace(changed, default_version=version.number, updated_at=tx.now)
+        changed = replace(changed, default_version=version.number, updated_at=float(int(tx.now)))
     tx.put(POLICIES, changed)
     return {"PolicyVersion": _show_version(changed, version)}
 
@@ -258,7 +262,7 @@ def set_default_policy_version(tx: Tx, request: Request) -> Answer:
     policy = find_policy(tx, request["PolicyArn"])
     check_own_policy(policy)
     version = _find_version(tx, policy, _number_of(request))
-    tx.put(POLICIES, replace(policy, default_version=version.number, updated_at=tx.now))
+    tx.put(POLICIES, replace(policy, default_version=version.number, updated_at=float(int(tx.now))))
     return {}
 
 

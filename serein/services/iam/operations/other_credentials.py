@@ -40,14 +40,6 @@ def list_signing_certificates(read: Read, request: Request) -> Answer:
     return _none_of_user(read, request, "Certificates")
 
 
-@operation("ListServiceSpecificCredentials", on=on_user)
-def list_service_specific_credentials(read: Read, request: Request) -> Answer:
-    """A user's credentials for single services: none."""
-    if request.get("UserName") is not None:
-        find_user(read, request["UserName"])
-    return {"ServiceSpecificCredentials": []}
-
-
 @operation("ListServerCertificates")
 def list_server_certificates(read: Read, request: Request) -> Answer:
     """The account's server certificates: none (ACM keeps certificates)."""

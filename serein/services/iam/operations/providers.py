@@ -62,7 +62,7 @@ def create_open_id_connect_provider(tx: Tx, request: Request) -> Answer:
         url=url,
         client_ids=clients,
         thumbprints=thumbprints,
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
     )
     tx.put(OIDC_PROVIDERS, provider)
     tx.tag(provider.arn, tags)

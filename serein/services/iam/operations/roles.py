@@ -65,14 +65,18 @@ def list_role(role: Role) -> Answer:
 
 def describe_role(read: Read, role: Role) -> Answer:
     """A role as GetRole has it (recorded: `test_role_with_path_lifecycle`)."""
-    use = read.get(ROLE_USES, role.account, role.name.lower())
-    last = {} if use is None else {"LastUsedDate": use.at, "Region": use.region}
     return {
         **list_role(role),
         "PermissionsBoundary": boundary_of(role),
         "Tags": tag_list(read, role.arn),
-        "RoleLastUsed": last,
+        "RoleLastUsed": role_last_used(read, role),
     }
+
+
+def role_last_used(read: Read, role: Role) -> Answer:
+    """When and where a session of the role last called."""
+    use = read.get(ROLE_USES, role.account, role.name.lower())
+    return {} if use is None else {"LastUsedDate": use.at, "Region": use.region}
 
 
 def check_modifiable(role: Role) -> None:
@@ -110,7 +114,7 @@ def create_role(tx: Tx, request: Request) -> Answer:
         name=name,
         path=path,
         id=unique_id("AROA", tx.randomness),
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
         trust=trust,
         description=request.get("Description"),
         session_s_max=request.get("MaxSessionDuration") or 3600,

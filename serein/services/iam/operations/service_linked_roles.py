@@ -57,7 +57,7 @@ def create_service_linked_role(tx: Tx, request: Request) -> Answer:
         name=name,
         path=f"{SERVICE_PATH}{service}/",
         id=unique_id("AROA", tx.randomness),
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
         trust=_trust(service),
         description=request.get("Description"),
     )

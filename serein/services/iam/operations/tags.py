@@ -21,7 +21,6 @@ from serein.services.iam.access import (
     page,
 )
 from serein.services.iam.operations.providers import find_provider
-from serein.services.iam.operations.roles import check_modifiable
 from serein.services.iam.rules.names import check_tag_count, tags_of_request
 
 
@@ -75,10 +74,8 @@ def list_user_tags(read: Read, request: Request) -> Answer:
 
 @operation("TagRole", on=on_role)
 def tag_role(tx: Tx, request: Request) -> Answer:
-    """Add or replace a role's tags."""
-    role = find_role(tx, request["RoleName"])
-    check_modifiable(role)
-    return _tag(tx, role.arn, request)
+    """Add or replace a role's tags; a service-linked role can be tagged too."""
+    return _tag(tx, find_role(tx, request["RoleName"]).arn, request)
 
 
 @operation("UntagRole", on=on_role)

@@ -32,6 +32,7 @@ from serein.services.iam.records import (
     KEYS_OF,
     LOGIN_PROFILES,
     MEMBERS,
+    SERVICE_CREDENTIALS,
     USERS,
     AccessKey,
     User,
@@ -83,7 +84,7 @@ def create_user(tx: Tx, request: Request) -> Answer:
         name=name,
         path=path,
         id=unique_id("AIDA", tx.randomness),
-        created_at=tx.now,
+        created_at=float(int(tx.now)),
         boundary=boundary,
     )
     tx.put(USERS, user)
@@ -98,8 +99,9 @@ def get_user(read: Read, request: Request) -> Answer:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html
     """
     if request.get("UserName") is None and read.principal.kind == "root":
-        root = {"UserId": read.account, "Arn": f"arn:aws:iam::{read.account}:root", "Path": "/"}
-        return {"User": {**root, "UserName": "root", "CreateDate": 0.0}}
+        # AWS tells neither name nor path of the root user; when the account began is not known here.
+        arn = f"arn:aws:iam::{read.account}:root"
+        return {"User": {"UserId": read.account, "Arn": arn, "CreateDate": 0.0}}
     return {"User": describe_user(read, find_user(read, name_or_own(read, request)))}
 
 
@@ -158,6 +160,9 @@ def _rename(tx: Tx, old: str, new: str) -> None:
         tx.delete(ATTACHED_TO, account, attached.arn, "user", old.lower())
         tx.put(ATTACHMENTS, replace(attached, owner=new))
         tx.put(ATTACHED_TO, replace(attached, owner=new))
+    for credential in list(tx.scan(SERVICE_CREDENTIALS, (account, old.lower()))):
+        tx.delete(SERVICE_CREDENTIALS, account, old.lower(), credential.id)
+        tx.put(SERVICE_CREDENTIALS, replace(credential, user=new))
     profile = tx.get(LOGIN_PROFILES, account, old.lower())
     if profile is not None:
         tx.delete(LOGIN_PROFILES, account, old.lower())
@@ -182,6 +187,10 @@ def delete_user(tx: Tx, request: Request) -> Answer:
         raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
     if tx.get(LOGIN_PROFILES, tx.account, user.name.lower()) is not None:
         raise DeleteConflictException("Cannot delete entity, must delete login profile first.")
+    if tx.count(SERVICE_CREDENTIALS, (tx.account, user.name.lower())):
+        raise DeleteConflictException(
+            "Cannot delete entity, must delete service specific credentials first."
+        )
     tx.delete(USERS, tx.account, user.name.lower())
     tx.untag(user.arn)
     return {}

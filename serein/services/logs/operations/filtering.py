@@ -25,7 +25,7 @@ from serein.store.tables import Key
 
 EVENTS_MAX = 10_000
 BYTES_MAX = 1_048_576
-LOOKED_AT_MAX = 20_000
+LOOKED_AT_MAX = 5_000
 """Events looked at for one page; then the page is answered as it is, perhaps empty, with a token."""
 
 Place = tuple[int, str, int]

@@ -50,6 +50,7 @@ async def start_live_tail(cx: Context, request: dict[str, Any]) -> dict[str, Any
 async def _session(
     cx: Context, request: dict[str, Any], tail: _Tail
 ) -> AsyncIterator[dict[str, Any]]:
+    end = cx.clock.now() + SESSION_S_MAX
     yield {
         "sessionStart": {
             "requestId": cx.scope.request_id,
@@ -60,7 +61,6 @@ async def _session(
             "logEventFilterPattern": request.get("logEventFilterPattern", ""),
         }
     }
-    end = cx.clock.now() + SESSION_S_MAX
     while cx.clock.now() < end:
         await cx.clock.sleep_until(cx.clock.now() + UPDATE_S)
         results = tail.look(cx.read())
