@@ -24,12 +24,24 @@ from serein.kernel.calls import Principal, Scope, root_of, service_principal
 from serein.kernel.courier import Courier
 from serein.kernel.dispatch import Dispatch
 from serein.kernel.doorbell import Doorbell
-from serein.kernel.identities import Identities
 from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
-from serein.services import apigatewayv2, dynamodb, dynamodbstreams, iam, logs, s3, sqs, sts
+from serein.runtimes.pool import PoolSettings
+from serein.services import (
+    apigatewayv2,
+    cloudformation,
+    dynamodb,
+    dynamodbstreams,
+    iam,
+    lambda_,
+    logs,
+    s3,
+    sqs,
+    sts,
+)
+from serein.services.lambda_.functions import Functions
 from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
@@ -76,7 +88,8 @@ class House:
         self.trail = Trail()
         self.doorbell = Doorbell(self.clock)
         self.store = self._make_store()
-        self.identities: Identities = iam.StoredIdentities(self.clock)
+        self.identities = iam.StoredIdentities(self.clock)
+        self.functions = Functions(self._pool_settings())
         self.registry = Registry(self._services())
         self.wire = Wire(self.registry.services)
         self.dispatch = Dispatch(
@@ -100,14 +113,28 @@ class House:
         """Every service, named once."""
         return [
             apigatewayv2.service(),
+            cloudformation.SERVICE,
             dynamodb.SERVICE,
             dynamodbstreams.SERVICE,
-            iam.SERVICE,
+            iam.service(self.identities),
+            lambda_.service(self.functions),
             logs.SERVICE,
             s3.SERVICE,
             sqs.SERVICE,
             sts.service(self.identities),
         ]
+
+    def _pool_settings(self) -> PoolSettings:
+        """Unpacked code lies beside the data; an ephemeral house has a folder that goes with it."""
+        config = self.config
+        if config.data is not None:
+            work = config.data / "functions"
+        else:
+            self._scratch = tempfile.TemporaryDirectory(
+                prefix="serein-", ignore_cleanup_errors=True
+            )
+            work = Path(self._scratch.name)
+        return PoolSettings(work=str(work.absolute()), endpoint=f"http://127.0.0.1:{config.port}")
 
     def _make_store(self) -> Store:
         if self.config.data is None:
@@ -167,6 +194,8 @@ class House:
             await self.store.open()
         except (StoreError, OSError) as error:
             raise StartFailure(str(error)) from error
+        # Functions reach Serein by a listener of their own, where open mode does not hold.
+        self.functions.serve = Server(self.handle_inside, clock=self.clock).connection
         self.workers.start("courier", self.courier.run)
         for service in self.registry.services.values():
             for worker in service.workers:
@@ -203,6 +232,9 @@ class House:
             ) from error
         host = f"[{config.host}]" if ":" in config.host else config.host
         self.endpoint = f"http://{host}:{port}"
+        self.functions.settings = msgspec.structs.replace(
+            self.functions.settings, endpoint=self.endpoint
+        )
 
     def _tls(self) -> ssl.SSLContext:
         config = self.config
@@ -232,7 +264,8 @@ class House:
 
     def isolation(self) -> dict[str, object]:
         """How functions are isolated here: level and reasons."""
-        return {"level": "none", "reasons": []}
+        found = self.functions.isolation
+        return {"level": found.standing, "reasons": list(found.reasons)}
 
     def warnings(self) -> list[str]:
         """What the user should know at the start."""
@@ -240,8 +273,8 @@ class House:
 
     def waits_for_the_world(self) -> bool:
         """Whether something outside the clock is under way (functions, threads): tests then wait for real."""
-        return self.outbound.in_flight > 0
+        return self.outbound.in_flight > 0 or self.functions.busy > 0
 
     def idle(self) -> bool:
         """Whether nothing is owed or under way but what waits for the clock."""
-        return self.courier.idle()
+        return self.courier.idle() and not self.waits_for_the_world()

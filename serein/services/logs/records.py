@@ -53,7 +53,7 @@ class LogStream(msgspec.Struct, frozen=True, kw_only=True):
 STREAMS = Table("logs.streams", LogStream, key=lambda stream: (stream.group_id, stream.name))
 
 EVENTS = BytesTable("logs.events")
-"""(stream id, timestamp in ms, sequence) → `_Kept`."""
+"""(stream id, timestamp in ms, sequence) → `LogEvent`."""
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +69,8 @@ PURGES = Table("logs.purges", Purge, key=lambda purge: (purge.kind, purge.id))
 PURGE_BELL = "serein:logs:purge"
 
 
-class LogEvent(msgspec.Struct, frozen=True):
-    """An event as it is read."""
+class LogEvent(msgspec.Struct, frozen=True, array_like=True):
+    """An event: the value of its row, so that no key has to be taken apart to read it."""
 
     timestamp_ms: int
     sequence: int
@@ -78,17 +78,13 @@ class LogEvent(msgspec.Struct, frozen=True):
     message: str
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(tuple[int, str])
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(LogEvent).decode
 
 
-def keep_event(
-    tx: Tx, stream_id: str, timestamp_ms: int, sequence: int, ingested_at_ms: int, message: str
-) -> None:
+def keep_event(tx: Tx, stream_id: str, event: LogEvent) -> None:
     """Write one event."""
-    tx.put_bytes(
-        EVENTS, (stream_id, timestamp_ms, sequence), _ENCODER.encode((ingested_at_ms, message))
-    )
+    tx.put_bytes(EVENTS, (stream_id, event.timestamp_ms, event.sequence), _encode(event))
 
 
 def events_of(
@@ -102,7 +98,7 @@ def events_of(
     reverse: bool = False,
 ) -> Iterator[LogEvent]:
     """The events of a stream in order of time, or back. `start` and `stop` are (timestamp,) or (timestamp, sequence)."""
-    rows = read.scan(
+    rows = read.snapshot.scan_values(
         EVENTS,
         (stream_id,),
         start=start,
@@ -111,6 +107,4 @@ def events_of(
         stop_after=stop_after,
         reverse=reverse,
     )
-    for (_, timestamp_ms, sequence), value in rows:
-        ingested_at_ms, message = _DECODER.decode(value)
-        yield LogEvent(int(timestamp_ms), int(sequence), ingested_at_ms, message)
+    return map(_decode, rows)

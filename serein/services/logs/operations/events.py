@@ -44,7 +44,7 @@ def put_log_events(tx: Tx, request: PutLogEventsRequest) -> PutLogEventsResponse
     taken = judge_batch(events, now_ms, group.retention_days)
     sequence = stream.next_sequence
     for event in events[taken.start : taken.stop]:
-        keep_event(tx, stream.id, event["timestamp"], sequence, now_ms, event["message"])
+        keep_event(tx, stream.id, LogEvent(event["timestamp"], sequence, now_ms, event["message"]))
         sequence += 1
     if sequence > stream.next_sequence:
         first, last = events[taken.start]["timestamp"], events[taken.stop - 1]["timestamp"]

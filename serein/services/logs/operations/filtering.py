@@ -122,7 +122,7 @@ def _page(
     found: list[FilteredLogEvent] = []
     size = 0
     last: Place | None = None
-    merged = heapq.merge(*walks, key=lambda item: item[0])
+    merged = walks[0] if len(walks) == 1 else heapq.merge(*walks, key=lambda item: item[0])
     for looked_at, (place, stream, event) in enumerate(merged):
         if len(found) >= limit or size >= BYTES_MAX or looked_at >= LOOKED_AT_MAX:
             return found, last

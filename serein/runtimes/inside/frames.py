@@ -1,0 +1,79 @@
+"""The frames that the pool and a function's process exchange over their socket.
+
+A frame is a header of four little-endian 32-bit numbers (kind, bytes of meta, bytes of body, one number that the
+kind gives a meaning), then meta (JSON text), then body.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+HEADER = struct.Struct("<IIII")
+HEADER_BYTES = HEADER.size
+FRAME_BYTES_MAX = 64 * 1024 * 1024
+
+# From the pool: what to become, and an event to handle.
+ASSIGN = 1
+INVOKE = 2
+# From the process; their number is its peak memory in KiB.
+READY = 11
+RESULT = 12
+ERROR = 13
+INIT_ERROR = 14
+LAST_ERROR = 15  # an error after which the process ends
+
+_RECEIVE_BYTES = 262_144
+
+
+class Closed(Exception):
+    """The other end is gone."""
+
+
+class FrameSocket:
+    """The process's end: blocking, one frame at a time in each direction."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._receive = connection.recv
+        self._connection = connection
+        self._rest = b""
+
+    def receive(self) -> tuple[int, bytes, bytes]:
+        """The next frame's kind, meta and body. Raises Closed at the end of the stream."""
+        data = self._rest or self._receive(_RECEIVE_BYTES)
+        self._rest = b""
+        while len(data) < HEADER_BYTES:
+            more = self._receive(_RECEIVE_BYTES)
+            if not more:
+                raise Closed
+            data += more
+        kind, meta_bytes, body_bytes, _ = HEADER.unpack_from(data)
+        body_at = HEADER_BYTES + meta_bytes
+        total = body_at + body_bytes
+        if total > FRAME_BYTES_MAX:
+            raise Closed
+        if len(data) < total:
+            data = self._complete(data, total)
+        elif len(data) > total:
+            self._rest = data[total:]
+        return kind, data[HEADER_BYTES:body_at], data[body_at:total]
+
+    def _complete(self, data: bytes, total: int) -> bytes:
+        whole = bytearray(total)
+        whole[: len(data)] = data
+        view = memoryview(whole)[len(data) :]
+        while view:
+            got = self._connection.recv_into(view)
+            if not got:
+                raise Closed
+            view = view[got:]
+        return bytes(whole)
+
+    def send(self, kind: int, body: bytes, number: int = 0) -> None:
+        """Send a frame without meta."""
+        header = HEADER.pack(kind, 0, len(body), number)
+        if len(body) < 65_536:
+            self._connection.sendall(header + body)
+            return
+        self._connection.sendall(header)
+        self._connection.sendall(body)

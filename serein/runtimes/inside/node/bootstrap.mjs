@@ -1,0 +1,325 @@
+// The Node.js runtime: reads frames from descriptor 3, imports the handler, answers one event after the other.
+// Errors, log lines and the context object are those of AWS's runtime:
+// https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import net from "node:net";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import util from "node:util";
+import v8 from "node:v8";
+
+const CHANNEL = 3;
+const HEADER_BYTES = 16;
+const ASSIGN = 1;
+const INVOKE = 2;
+const READY = 11;
+const RESULT = 12;
+const ERROR = 13;
+const INIT_ERROR = 14;
+const LAST_ERROR = 15;
+const RESPONSE_BYTES_MAX = 6291556;
+
+const channel = new net.Socket({ fd: CHANNEL, readable: true, writable: true });
+let handler = null;
+let current = null;
+let requestId;
+
+// Frames.
+
+let held = Buffer.alloc(0);
+let pieces = [];
+let piecesBytes = 0;
+let wanted = HEADER_BYTES;
+
+channel.on("data", (data) => {
+  pieces.push(data);
+  piecesBytes += data.length;
+  while (piecesBytes >= wanted) {
+    held = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+    pieces = [held];
+    const metaBytes = held.readUInt32LE(4);
+    const total = HEADER_BYTES + metaBytes + held.readUInt32LE(8);
+    if (held.length < total) {
+      wanted = total;
+      return;
+    }
+    const kind = held.readUInt32LE(0);
+    const meta = JSON.parse(held.toString("utf8", HEADER_BYTES, HEADER_BYTES + metaBytes));
+    const body = held.subarray(HEADER_BYTES + metaBytes, total);
+    const rest = held.subarray(total);
+    pieces = rest.length ? [rest] : [];
+    piecesBytes = rest.length;
+    wanted = HEADER_BYTES;
+    if (kind === ASSIGN) become(meta);
+    else if (kind === INVOKE) invoke(meta, body);
+  }
+});
+channel.on("close", () => process.exit(0));
+channel.on("error", () => process.exit(1));
+
+function send(kind, body, done) {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32LE(kind, 0);
+  header.writeUInt32LE(body.length, 8);
+  header.writeUInt32LE(process.resourceUsage().maxRSS, 12);
+  channel.write(body.length < 65536 ? Buffer.concat([header, body]) : header);
+  if (body.length >= 65536) channel.write(body, done);
+  else if (done) channel.write("", done);
+}
+
+// The log.
+
+function writeEvent(text) {
+  const message = Buffer.from(text, "utf8");
+  const header = Buffer.alloc(16);
+  header.writeUInt32BE(0xa55a0003, 0);
+  header.writeUInt32BE(message.length, 4);
+  header.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
+  const data = Buffer.concat([header, message]);
+  for (let at = 0; at < data.length; ) {
+    try {
+      at += fs.writeSync(1, data, at);
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+    }
+  }
+}
+
+function logLine(level, text) {
+  writeEvent(`${new Date().toISOString()}\t${requestId}\t${level}\t${text}\n`);
+}
+
+for (const [name, level] of [
+  ["log", "INFO"],
+  ["debug", "DEBUG"],
+  ["info", "INFO"],
+  ["warn", "WARN"],
+  ["error", "ERROR"],
+  ["fatal", "FATAL"],
+]) {
+  console[name] = (...args) => logLine(level, util.format(...args));
+}
+console.trace = (...args) => {
+  const error = new Error(util.format(...args));
+  error.name = "Trace";
+  logLine("TRACE", error.stack);
+};
+
+// Becoming a function.
+
+class RuntimeError extends Error {
+  constructor(type, message) {
+    super(message);
+    this.name = type;
+  }
+}
+
+async function become(assignment) {
+  const environment = assignment.environment;
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, environment);
+  const root = environment.LAMBDA_TASK_ROOT;
+  v8.setFlagsFromString(`--max-old-space-size=${assignment.heap_mb}`);
+  process.chdir(root);
+  process.argv[1] = "/var/runtime/index.mjs";
+  try {
+    handler = await findHandler(root, assignment.handler);
+  } catch (error) {
+    logLine("ERROR", `Uncaught Exception \t${JSON.stringify(logged(error))}`);
+    send(INIT_ERROR, Buffer.from(JSON.stringify(answered(error))));
+    return;
+  }
+  send(READY, Buffer.alloc(0));
+}
+
+async function findHandler(root, name) {
+  const match = /^(.*?)([^/\\]*)$/.exec(name);
+  const dot = match[2].indexOf(".");
+  if (dot < 1 || name.includes("..")) {
+    throw new RuntimeError("Runtime.MalformedHandlerName", "Bad handler");
+  }
+  const moduleName = match[1] + match[2].slice(0, dot);
+  const names = match[2].slice(dot + 1).split(".");
+  let found = await load(root, moduleName);
+  for (const part of names) found = found == null ? undefined : found[part];
+  if (found === undefined) {
+    throw new RuntimeError("Runtime.HandlerNotFound", `${name} is undefined or not exported`);
+  }
+  if (typeof found !== "function") {
+    throw new RuntimeError("Runtime.HandlerNotFound", `${name} is not a function`);
+  }
+  return found;
+}
+
+async function load(root, moduleName) {
+  const base = path.resolve(root, moduleName);
+  const file = [base, `${base}.js`, `${base}.mjs`, `${base}.cjs`].find(isFile);
+  try {
+    if (file === undefined) {
+      const missing = new Error(
+        `Cannot find module '${moduleName}'\nRequire stack:\n- /var/runtime/index.mjs`,
+      );
+      missing.code = "MODULE_NOT_FOUND";
+      throw missing;
+    }
+    if (file.endsWith(".mjs") || (file.endsWith(".js") && isModulePackage(file, root))) {
+      const loaded = await import(pathToFileURL(file));
+      return loaded;
+    }
+    return createRequire(path.join(root, "index.js"))(file);
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw copied("Runtime.UserCodeSyntaxError", error);
+    }
+    if (error?.code === "MODULE_NOT_FOUND" || error?.code === "ERR_MODULE_NOT_FOUND") {
+      throw copied("Runtime.ImportModuleError", error);
+    }
+    throw error;
+  }
+}
+
+function copied(type, error) {
+  const copy = new RuntimeError(type, String(error));
+  copy.stack = `${type}: ${error.stack}`;
+  return copy;
+}
+
+function isFile(name) {
+  return fs.statSync(name, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function isModulePackage(file, root) {
+  for (let folder = path.dirname(file); folder.startsWith(root); folder = path.dirname(folder)) {
+    const manifest = path.join(folder, "package.json");
+    if (isFile(manifest)) return JSON.parse(fs.readFileSync(manifest, "utf8")).type === "module";
+  }
+  return false;
+}
+
+// Serving.
+
+function invoke(facts, body) {
+  requestId = facts.id;
+  if (facts.trace) process.env._X_AMZN_TRACE_ID = facts.trace;
+  else delete process.env._X_AMZN_TRACE_ID;
+  const invocation = { over: false, result: null, waits: false };
+  current = invocation;
+  // While the handler works, only its own doings keep the event loop alive: see beforeExit.
+  channel.unref();
+  try {
+    const context = makeContext(facts, invocation);
+    const event = JSON.parse(body.toString("utf8"));
+    const returned = handler(event, context, (error, result) => {
+      finishByCallback(invocation, context, error, result);
+    });
+    if (typeof returned?.then === "function") {
+      returned.then(
+        (result) => succeed(invocation, result),
+        (error) => fail(invocation, error),
+      );
+    } else if (handler.length < 3 && returned !== undefined) {
+      invocation.result = null;
+    }
+  } catch (error) {
+    fail(invocation, error);
+  }
+}
+
+function makeContext(facts, invocation) {
+  const environment = process.env;
+  const context = {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: environment.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: environment.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: environment.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: environment.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: facts.client_context ? JSON.parse(facts.client_context) : undefined,
+    identity: facts.identity ? JSON.parse(facts.identity) : undefined,
+    invokedFunctionArn: facts.arn,
+    awsRequestId: facts.id,
+    getRemainingTimeInMillis: () => Math.max(0, facts.deadline_ms - Date.now()),
+  };
+  context.done = (error, result) => finishByCallback(invocation, context, error, result);
+  context.succeed = (result) => succeed(invocation, result);
+  context.fail = (error) => fail(invocation, error ?? "handled");
+  return context;
+}
+
+function finishByCallback(invocation, context, error, result) {
+  if (invocation.over) return;
+  if (error !== undefined && error !== null) {
+    fail(invocation, error);
+  } else if (context.callbackWaitsForEmptyEventLoop) {
+    invocation.result = result;
+  } else {
+    succeed(invocation, result);
+  }
+}
+
+process.on("beforeExit", () => {
+  if (current !== null && !current.over) succeed(current, current.result);
+});
+
+function succeed(invocation, result) {
+  if (invocation.over) return;
+  let text;
+  try {
+    text = JSON.stringify(result === undefined ? null : result);
+  } catch {
+    fail(invocation, new Error("Unable to stringify response body"));
+    return;
+  }
+  const body = Buffer.from(text ?? "null", "utf8");
+  if (body.length > RESPONSE_BYTES_MAX) {
+    const message =
+      `Response payload size (${body.length} bytes) exceeded maximum allowed payload size` +
+      ` (${RESPONSE_BYTES_MAX} bytes).`;
+    const payload = { errorType: "Function.ResponseSizeTooLarge", errorMessage: message };
+    finish(invocation, ERROR, Buffer.from(JSON.stringify(payload)));
+    return;
+  }
+  finish(invocation, RESULT, body);
+}
+
+function fail(invocation, error) {
+  if (invocation.over) return;
+  logLine("ERROR", `Invoke Error \t${JSON.stringify(logged(error))}`);
+  finish(invocation, ERROR, Buffer.from(JSON.stringify(answered(error))).subarray(0, RESPONSE_BYTES_MAX));
+}
+
+function finish(invocation, kind, body, done) {
+  invocation.over = true;
+  current = null;
+  channel.ref();
+  send(kind, body, done);
+}
+
+function answered(error) {
+  if (error instanceof Error || util.types.isNativeError(error)) {
+    return {
+      errorType: error.name?.replaceAll("\x7F", "%7F") ?? "Error",
+      errorMessage: String(error.message),
+      trace: String(error.stack ?? "").split("\n"),
+    };
+  }
+  return { errorType: typeof error, errorMessage: String(error), trace: [] };
+}
+
+function logged(error) {
+  const { errorType, errorMessage, trace } = answered(error);
+  const extra = error instanceof Error ? { ...error } : {};
+  return { errorType, errorMessage, ...extra, stack: trace };
+}
+
+function crash(type, code, error) {
+  const failure = type ? copied(type, error instanceof Error ? error : new Error(String(error))) : error;
+  logLine("ERROR", `${type ? "Unhandled Promise Rejection" : "Uncaught Exception"} \t${JSON.stringify(logged(failure))}`);
+  if (current === null || current.over) process.exit(code);
+  const body = Buffer.from(JSON.stringify(answered(failure)));
+  finish(current, LAST_ERROR, body, () => process.exit(code));
+}
+
+process.on("uncaughtException", (error) => crash("", 129, error));
+process.on("unhandledRejection", (error) => crash("Runtime.UnhandledPromiseRejection", 128, error));

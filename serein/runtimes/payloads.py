@@ -1,0 +1,75 @@
+"""The errors that the platform itself answers, when a runtime could not.
+
+Words as recorded from AWS; https://docs.aws.amazon.com/lambda/latest/dg/invocation-retries.html
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import orjson
+
+_SIGNAL_WORDS = {
+    signal.SIGHUP: "hangup",
+    signal.SIGINT: "interrupt",
+    signal.SIGQUIT: "quit",
+    signal.SIGILL: "illegal instruction",
+    signal.SIGTRAP: "trace/breakpoint trap",
+    signal.SIGABRT: "aborted",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "floating point exception",
+    signal.SIGKILL: "killed",
+    signal.SIGUSR1: "user defined signal 1",
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGUSR2: "user defined signal 2",
+    signal.SIGPIPE: "broken pipe",
+    signal.SIGALRM: "alarm clock",
+    signal.SIGTERM: "terminated",
+    signal.SIGSYS: "bad system call",
+    signal.SIGXFSZ: "file size limit exceeded",
+}
+
+
+def timed_out_message(request_id: str, timeout_s: float, now: float) -> str:
+    """The line that is both answered and logged when a function used up its time."""
+    return f"{timestamp(now)} {request_id} Task timed out after {timeout_s:.2f} seconds"
+
+
+def timed_out_payload(message: str) -> bytes:
+    """The answer to an invocation that used up its time."""
+    return orjson.dumps({"errorMessage": message})
+
+
+def exit_words(code: int | None) -> str:
+    """How the platform describes the end of a runtime; `code` is negative for a signal, None if unknown."""
+    if not code:
+        return "Runtime exited without providing a reason"
+    if code > 0:
+        return f"Runtime exited with error: exit status {code}"
+    word = next((w for s, w in _SIGNAL_WORDS.items() if s == -code), f"signal {-code}")
+    return f"Runtime exited with error: signal: {word}"
+
+
+def exit_payload(request_id: str, code: int | None) -> bytes:
+    """The answer to an invocation whose runtime ended before it answered."""
+    message = f"RequestId: {request_id} Error: {exit_words(code)}"
+    return orjson.dumps({"errorType": "Runtime.ExitError", "errorMessage": message})
+
+
+def too_large_payload(size: int, limit: int) -> bytes:
+    """The answer to an invocation that answered too much."""
+    message = (
+        f"Response payload size ({size} bytes) exceeded maximum allowed payload size"
+        f" ({limit} bytes)."
+    )
+    return orjson.dumps({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message})
+
+
+def timestamp(now: float) -> str:
+    """ISO 8601 with milliseconds, UTC."""
+    whole = int(now)
+    return (
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        + f".{int((now - whole) * 1000):03d}Z"
+    )

@@ -1,0 +1,98 @@
+"""What the pool is asked to run, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+
+ErrorKind = Literal["handled", "unhandled"]
+Standing = Literal["sandboxed", "partial", "none"]
+
+
+class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a function, with everything that its environments are made of.
+
+    `key` is its identity: whatever differs in code or configuration has another key. `code` and `layers` are
+    unpacked folders that never change. `environment` holds the function's own variables.
+    """
+
+    key: str
+    name: str
+    version: str
+    runtime: str
+    handler: str
+    code: str
+    layers: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    memory_mb: int = 128
+    timeout_s: float = 3.0
+    ephemeral_mb: int = 512
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    log_group: str = ""
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """What is particular to one call of a function. Texts of JSON are passed on as they came."""
+
+    request_id: str
+    arn: str
+    client_context: str | None = None
+    identity: str | None = None
+    trace_header: str | None = None
+    want_tail: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an invocation ended. `payload` is the answer, or AWS's error payload when `error` is set.
+
+    Durations are milliseconds; `tail` is the last 4 KB of the log, if it was wanted.
+    """
+
+    payload: bytes
+    error: ErrorKind | None = None
+    error_type: str | None = None
+    duration_ms: float = 0.0
+    billed_ms: int = 0
+    init_ms: float | None = None
+    memory_used_mb: int = 0
+    tail: bytes = b""
+    log_stream: str = ""
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One event of a function's log."""
+
+    at: float  # epoch seconds
+    message: str
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a function signs its requests with; good until `expires_at` (epoch seconds)."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires_at: float
+
+
+class Isolation(msgspec.Struct, frozen=True):
+    """How well functions are shut in on this machine, and what is missing for better."""
+
+    standing: Standing
+    reasons: tuple[str, ...] = ()
+    memory_limit: str = "none"  # "cgroup v1", "cgroup v2", "rlimit" or "none"
+
+
+class PoolBusy(Exception):
+    """So many invocations wait already that one more is refused."""
+
+
+class RuntimeUnavailable(Exception):
+    """No interpreter for this runtime is installed on the machine; the message names it."""
+
+
+LogSink = Callable[[FunctionSpec, str, list[LogLine]], None]  # spec, log stream, events
+CredentialSource = Callable[[FunctionSpec], Awaitable[Credentials | None]]

@@ -1,0 +1,112 @@
+"""A zygote with what it takes to make environments of one family of runtimes from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serein.runtimes import interpreters
+from serein.runtimes.spec import FunctionSpec, RuntimeUnavailable
+from serein.runtimes.zygote import Zygote
+
+TMP_MB = 512  # of a child that does not know its function yet
+BARE_VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
+_PASSWD = "root:x:0:0:root:/root:/sbin/nologin\n"
+_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
+_NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
+
+
+class Station(msgspec.Struct, kw_only=True):
+    """A running zygote, and the facts that assignments need."""
+
+    family: str
+    zygote: Zygote
+    python_path: str
+    node: str | None
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether its children have namespaces and a root of their own."""
+        return bool(self.zygote.machine.get("namespaces"))
+
+    def command(self) -> list[str]:
+        """What a child of this family executes."""
+        assert self.node is not None
+        bootstrap = "/var/runtime" if self.sandboxed else str(interpreters.INSIDE / "node")
+        return [self.node, "--expose-gc", f"{bootstrap}/bootstrap.mjs"]
+
+
+async def make_station(
+    family: str, work: Path, *, isolate: bool, user_base: int, users: int
+) -> Station:
+    """Start the zygote of a family. Raises RuntimeUnavailable, ZygoteDied."""
+    python = interpreters.find_python()
+    node = interpreters.find_node()
+    if family == "nodejs" and node is None:
+        raise RuntimeUnavailable("Node.js is not installed on this machine")
+    packages = interpreters.link_packages(python, work / "packages")
+    people = "".join(
+        f"sbx_user{user}:x:{user}:{user}::/home/sbx_user{user}:/sbin/nologin\n"
+        for user in range(user_base, user_base + users)
+    )
+    plan = {
+        "isolate": isolate,
+        "root": {
+            "binds": interpreters.root_binds(python, node),
+            "files": {
+                "/etc/passwd": _PASSWD + people,
+                "/etc/group": "root:x:0:\n",
+                "/etc/hosts": _HOSTS,
+                "/etc/nsswitch.conf": _NSSWITCH,
+                "/etc/resolv.conf": "",
+            },
+        },
+        "readable": [
+            python.prefix,
+            str(packages),
+            *python.packages.values(),
+            str(interpreters.INSIDE),
+        ]
+        + ([os.path.dirname(node)] if node else []),
+        "path": sorted({str(Path(path).parent) for path in python.packages.values()}),
+        "plain_path": [str(packages)],
+        "preload": list(interpreters.PYTHON_PRELOAD) if family == "python" else [],
+    }
+    zygote = Zygote(python.executable, plan)
+    await zygote.start()
+    return Station(family=family, zygote=zygote, python_path=":".join(zygote.path), node=node)
+
+
+def assignment_of(
+    station: Station,
+    spec: FunctionSpec | None,
+    *,
+    user: int,
+    opt: str | None,
+    tmp: str | None,
+    data_limit_mb: int | None,
+    environment: dict[str, str],
+    ports: list[int],
+) -> dict[str, Any]:
+    """What a child settles on; without a spec its code is mounted later."""
+    return {
+        "code": spec.code if spec is not None else None,
+        "opt": opt,
+        "tmp": tmp,
+        "tmp_mb": spec.ephemeral_mb if spec is not None else TMP_MB,
+        "user": user if station.sandboxed else 0,
+        "data_limit_mb": data_limit_mb,
+        "environment": environment,
+        "handler": spec.handler if spec is not None else "",
+        "command": None if station.family == "python" else station.command(),
+        "ports": ports,
+    }
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder and what is in it; what cannot be removed stays."""
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,285 @@
+"""An environment that serves one version of a function: its init, its invocations, its log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import perf_counter
+
+import orjson
+
+from serein.base.clock import Clock
+from serein.runtimes import payloads
+from serein.runtimes.environment import (
+    RESPONSE_BYTES_MAX,
+    TOO_LARGE,
+    Answer,
+    Environment,
+    elapsed_ms,
+)
+from serein.runtimes.inside import frames
+from serein.runtimes.log_lines import (
+    TAIL_BYTES_MAX,
+    billed_ms,
+    end_line,
+    report_line,
+    start_line,
+    tail_of,
+)
+from serein.runtimes.spec import FunctionSpec, Invocation, LogLine, LogSink, Outcome
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+INIT_LIMIT_S = 10.0
+_FLUSH_AFTER_S = 0.25
+_LINES_HELD_MAX = 500
+
+KeepTask = Callable[[Coroutine[None, None, None]], None]
+
+
+class Tenancy:
+    """One function version in one environment; one invocation at a time."""
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        environment: Environment,
+        assignment: bytes,
+        *,
+        clock: Clock,
+        log: LogSink,
+        log_stream: str,
+        began: float,
+    ) -> None:
+        self.spec = spec
+        self.environment = environment
+        self.log_stream = log_stream
+        self.retired = False
+        self.expires_at: float | None = None
+        self.idle_since = 0.0
+        self.out_of_memory: Callable[[], bool] = lambda: False
+        self._clock = clock
+        self._log = log
+        self._assignment = assignment
+        self._began = began
+        self._loop = asyncio.get_running_loop()
+        self._ready = False
+        self._timed_out = False
+        self._init_ms: float | None = None
+        self._peak_kib = 0
+        self._lines: list[LogLine] = []
+        self._tail: list[LogLine] | None = None
+        self._tail_bytes = 0
+        self._flusher: asyncio.TimerHandle | None = None
+        environment.on_lines = self._on_lines
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can serve another invocation."""
+        environment = self.environment
+        return (
+            self._ready
+            and not self.retired
+            and not environment.lost
+            and not environment.ended.done()
+        )
+
+    async def run(
+        self,
+        payload: bytes,
+        invocation: Invocation,
+        done: Callable[[Tenancy], None],
+        keep: KeepTask,
+    ) -> Outcome:
+        """Serve one invocation. `done` is called when the environment is free again.
+
+        When the caller is cancelled the function runs on, in a task given to `keep`, and its outcome is only logged.
+        """
+        if invocation.want_tail:
+            self._tail, self._tail_bytes = [], 0
+        try:
+            failure = None if self._ready else await self._init(invocation)
+        except BaseException:
+            self.retired = True
+            done(self)
+            raise
+        if failure is not None:
+            done(self)
+            return failure
+        began = perf_counter()
+        now = self._clock.now()
+        self._emit(now, start_line(invocation.request_id, self.spec.version))
+        timer = self._loop.call_later(self.spec.timeout_s, self._on_timeout)
+        answered = self.environment.request(frames.INVOKE, self._facts(invocation, now), payload)
+        try:
+            answer = await answered
+        except asyncio.CancelledError:
+            keep(self._run_on(invocation, began, timer, done))
+            raise
+        timer.cancel()
+        outcome = await self._conclude(invocation, answer, elapsed_ms(began))
+        done(self)
+        return outcome
+
+    async def _run_on(
+        self,
+        invocation: Invocation,
+        began: float,
+        timer: asyncio.TimerHandle,
+        done: Callable[[Tenancy], None],
+    ) -> None:
+        answer = await self.environment.answer_again()
+        timer.cancel()
+        await self._conclude(invocation, answer, elapsed_ms(began))
+        done(self)
+
+    async def _init(self, invocation: Invocation) -> Outcome | None:
+        """The init phase; an outcome when it failed. Its time is not counted against the function's timeout."""
+        limit = INIT_LIMIT_S + self.spec.timeout_s
+        timer = self._loop.call_later(limit, self._on_timeout)
+        try:
+            if self.environment.attached is not None:
+                await self.environment.attached
+            answer = await self.environment.request(frames.ASSIGN, self._assignment)
+        finally:
+            timer.cancel()
+            self._assignment = b""
+        self._init_ms = elapsed_ms(self._began)
+        self._peak_kib = answer.peak_kib
+        if answer.kind == frames.READY:
+            self._ready = True
+            return None
+        self.retired = True
+        self._emit(self._clock.now(), start_line(invocation.request_id, self.spec.version))
+        return await self._conclude(invocation, answer, 0.0)
+
+    def _facts(self, invocation: Invocation, now: float) -> bytes:
+        return orjson.dumps(
+            {
+                "id": invocation.request_id,
+                "deadline_ms": int((now + self.spec.timeout_s) * 1000),
+                "arn": invocation.arn,
+                "trace": invocation.trace_header,
+                "client_context": invocation.client_context,
+                "identity": invocation.identity,
+            }
+        )
+
+    async def _conclude(self, invocation: Invocation, answer: Answer, took_ms: float) -> Outcome:
+        self.environment.drain_log()
+        kind, body, peak = answer
+        error_type: str | None = None
+        status: str | None = None
+        if kind == frames.RESULT:
+            self._peak_kib = peak
+        elif kind in (frames.ERROR, frames.INIT_ERROR, frames.LAST_ERROR):
+            self._peak_kib = peak
+            self.retired = self.retired or kind == frames.LAST_ERROR
+            error_type = _error_type(body)
+        elif kind == TOO_LARGE:
+            body = payloads.too_large_payload(peak, RESPONSE_BYTES_MAX)
+            error_type = "Function.ResponseSizeTooLarge"
+            self.retired = True
+        else:
+            body, error_type, status, took_ms = await self._ended(invocation, took_ms)
+        return self._report(invocation, body, error_type, status, took_ms)
+
+    async def _ended(self, invocation: Invocation, took_ms: float) -> tuple[bytes, str, str, float]:
+        """The answer for a process that is gone."""
+        code = await self.environment.end()
+        self.retired = True
+        if self._timed_out:
+            now = self._clock.now()
+            message = payloads.timed_out_message(invocation.request_id, self.spec.timeout_s, now)
+            self._emit(now, message + "\n\n")
+            return (
+                payloads.timed_out_payload(message),
+                "Sandbox.Timedout",
+                "timeout",
+                self.spec.timeout_s * 1000.0,
+            )
+        if code == -9 and self.out_of_memory():
+            self._peak_kib = self.spec.memory_mb * 1024
+        words = f"RequestId: {invocation.request_id} Error: {payloads.exit_words(code)}"
+        self._emit(self._clock.now(), f"{words}\nRuntime.ExitError\n")
+        status = "error\tError Type: Runtime.ExitError"
+        return (
+            payloads.exit_payload(invocation.request_id, code),
+            "Runtime.ExitError",
+            status,
+            took_ms,
+        )
+
+    def _report(
+        self,
+        invocation: Invocation,
+        body: bytes,
+        error_type: str | None,
+        status: str | None,
+        took_ms: float,
+    ) -> Outcome:
+        now = self._clock.now()
+        spec = self.spec
+        init_ms, self._init_ms = self._init_ms, None
+        used_mb = min(max(1, self._peak_kib // 1024), spec.memory_mb)
+        self._lines += [LogLine(now, line.message) for line in self.environment.unfinished_lines()]
+        self._emit(now, end_line(invocation.request_id))
+        self._emit(
+            now,
+            report_line(invocation.request_id, took_ms, spec.memory_mb, used_mb, init_ms, status),
+        )
+        tail = tail_of(self._tail) if self._tail is not None else b""
+        self._tail = None
+        self._flush()
+        return Outcome(
+            payload=body,
+            error=None if error_type is None else "unhandled",
+            error_type=error_type,
+            duration_ms=took_ms,
+            billed_ms=billed_ms(took_ms, init_ms),
+            init_ms=init_ms,
+            memory_used_mb=used_mb,
+            tail=tail,
+            log_stream=self.log_stream,
+        )
+
+    def _on_timeout(self) -> None:
+        self._timed_out = True
+        self.environment.kill()
+
+    # The log: held for a moment, so that an invocation costs one delivery.
+
+    def _emit(self, now: float, message: str) -> None:
+        self._hold(LogLine(now, message))
+
+    def _on_lines(self, lines: list[LogLine]) -> None:
+        for line in lines:
+            self._hold(line)
+        if len(self._lines) >= _LINES_HELD_MAX:
+            self._flush()
+        elif self._flusher is None:
+            self._flusher = self._loop.call_later(_FLUSH_AFTER_S, self._flush)
+
+    def _hold(self, line: LogLine) -> None:
+        self._lines.append(line)
+        if self._tail is None:
+            return
+        self._tail.append(line)
+        self._tail_bytes += len(line.message)
+        while self._tail_bytes - len(self._tail[0].message) > 2 * TAIL_BYTES_MAX:
+            self._tail_bytes -= len(self._tail.pop(0).message)
+
+    def _flush(self) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._log(self.spec, self.log_stream, lines)
+
+
+def _error_type(body: bytes) -> str:
+    """The type in a runtime's error payload; one that is no such payload is passed on as it is."""
+    try:
+        return str(orjson.loads(body)["errorType"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "Runtime.Unknown"

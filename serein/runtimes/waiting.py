@@ -1,0 +1,75 @@
+"""Who waits for a place to run, served in turn between functions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+PATIENCE_S = 0.1
+
+
+class Waiting(Generic[T]):
+    """A queue per function, and a turn between the functions.
+
+    A warm place goes to its own function's next caller, unless another function has waited for longer than
+    `PATIENCE_S`: cold starts are costly, but nobody is starved by a busy neighbour.
+    """
+
+    def __init__(self, size_max: int) -> None:
+        self._size_max = size_max
+        self._size = 0
+        self._queues: OrderedDict[str, deque[tuple[float, asyncio.Future[T]]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def full(self) -> bool:
+        """Whether one more would be too many."""
+        return self._size >= self._size_max
+
+    def add(self, key: str, now: float) -> asyncio.Future[T]:
+        """The future of a place for `key`."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(key, deque()).append((now, future))
+        self._size += 1
+        return future
+
+    def next(self, now: float, warm_key: str | None) -> tuple[str, asyncio.Future[T]] | None:
+        """Who is to be served next, given that a warm place of `warm_key` is free (or any, for None)."""
+        self._drop_cancelled()
+        if not self._queues:
+            return None
+        key = next(iter(self._queues))
+        waited_s = now - self._queues[key][0][0]
+        if warm_key is not None and warm_key in self._queues and waited_s < PATIENCE_S:
+            key = warm_key
+        queue = self._queues[key]
+        _, future = queue.popleft()
+        self._size -= 1
+        if queue:
+            self._queues.move_to_end(key)
+        else:
+            del self._queues[key]
+        return key, future
+
+    def fail_all(self, error: Exception) -> None:
+        """Nobody will be served any more."""
+        for queue in self._queues.values():
+            for _, future in queue:
+                if not future.done():
+                    future.set_exception(error)
+        self._queues.clear()
+        self._size = 0
+
+    def _drop_cancelled(self) -> None:
+        for key in list(self._queues):
+            queue = self._queues[key]
+            while queue and queue[0][1].done():
+                queue.popleft()
+                self._size -= 1
+            if queue:
+                return
+            del self._queues[key]

@@ -1,0 +1,168 @@
+"""PartiQL statements bound to tables: the keys they name, the rows they read, what they write.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from serein.engines.expressions.conditions import Condition, build_condition
+from serein.engines.expressions.errors import ValidationException
+from serein.engines.expressions.key_conditions import KeyTerm
+from serein.engines.expressions.partiql import Statement, parse_statement
+from serein.engines.expressions.projections import projector
+from serein.engines.expressions.scope import Scope
+from serein.engines.expressions.syntax import Call, Node, Operation, Path, Value
+from serein.engines.expressions.updates import Update, build_update
+from serein.engines.expressions.values import AttributeValue, Item, key_text, normalise_value
+from serein.services.dynamodb.records import Index, TableRecord
+from serein.services.dynamodb.rules.ranges import Range, query_range
+
+PARAMETER = "PartiQL statement"
+_RANGES = ("=", "<", "<=", ">", ">=", "BETWEEN", "begins_with")
+
+
+def read_statement(text: str, parameters: Sequence[AttributeValue] | None) -> Statement:
+    """The parsed statement, its values in normal form. Raises ValidationException."""
+    statement = parse_statement(text, parameters or ())
+    for value in statement.values.values():
+        normalise_value(value)
+    if statement.item is not None:
+        normalise_value(statement.item)
+    return statement
+
+
+def where_condition(statement: Statement) -> Condition | None:
+    """The compiled WHERE clause, checked. Raises ValidationException."""
+    if statement.where is None:
+        return None
+    condition = build_condition(statement.where, Scope(PARAMETER, statement.names))
+    condition.check(statement.values)
+    return condition
+
+
+def statement_update(statement: Statement) -> Update:
+    """The compiled SET and REMOVE clauses of an UPDATE, checked. Raises ValidationException."""
+    update = build_update(statement.clauses, Scope(PARAMETER, statement.names))
+    update.check(statement.values)
+    return update
+
+
+def where_key(statement: Statement, table: TableRecord) -> Item:
+    """The primary key that a WHERE clause names. Raises ValidationException."""
+    equals = {
+        term.attribute: term.operands[0]
+        for term in _terms(statement)
+        if term.operator == "=" and term.attribute in table.key_names
+    }
+    if set(equals) != set(table.key_names):
+        raise ValidationException(
+            "Where clause does not contain a mandatory equality on all key attributes"
+        )
+    return equals
+
+
+def _terms(statement: Statement) -> list[KeyTerm]:
+    """The simple conditions on top-level attributes that must all hold."""
+    where = statement.where
+    if where is None:
+        return []
+    together = (
+        where.operands if isinstance(where, Operation) and where.operator == "AND" else (where,)
+    )
+    found = [_term(statement, node) for node in together]
+    return [term for term in found if term is not None]
+
+
+def _term(statement: Statement, node: Node) -> KeyTerm | None:
+    if not isinstance(node, Operation | Call):
+        return None
+    operator = node.operator if isinstance(node, Operation) else node.function
+    if operator not in (*_RANGES, "IN") or not node.operands:
+        return None
+    first, *others = node.operands
+    if operator == "=" and isinstance(first, Value) and isinstance(others[0], Path):
+        first, others = others[0], [first]
+    if not isinstance(first, Path) or len(first.parts) != 1:
+        return None
+    values = [statement.values[one.name] for one in others if isinstance(one, Value)]
+    if len(values) != len(others):
+        return None
+    return KeyTerm(statement.names[str(first.parts[0])], operator, tuple(values))
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a SELECT reads: ranges of rows, one after the other, each backwards if `descending`."""
+
+    ranges: list[Range]
+    descending: bool
+    condition: Condition | None
+    project: Callable[[Item], Item]
+
+
+def plan_reading(statement: Statement, table: TableRecord, index: Index | None) -> Reading:
+    """Which rows a SELECT must look at. Raises ValidationException."""
+    keyed: TableRecord | Index = table if index is None else index
+    condition = where_condition(statement)
+    terms = _terms(statement)
+    hashes = _hash_values(keyed, terms)
+    if statement.order_by:
+        if hashes is None:
+            raise ValidationException(
+                "Must have WHERE clause in the statement when using ORDER BY clause."
+            )
+        names = [key.name for key in (keyed.hash, keyed.sort) if key is not None]
+        if statement.order_by not in names:
+            raise ValidationException(
+                f"Variable reference {statement.order_by} in ORDER BY clause must be part of the "
+                "primary key"
+            )
+    ranges = [Range((keyed.id,))]
+    if hashes is not None:
+        sort = _sort_term(keyed, terms)
+        ranges = [query_range((keyed.id, key_text(value)), sort) for value in hashes]
+    return Reading(ranges, statement.descending, condition, _projection(statement))
+
+
+def _hash_values(keyed: TableRecord | Index, terms: list[KeyTerm]) -> list[AttributeValue] | None:
+    for term in terms:
+        if (
+            term.attribute == keyed.hash.name
+            and term.operator in ("=", "IN")
+            and all(keyed.hash.type in operand for operand in term.operands)
+        ):
+            unique = {key_text(operand): operand for operand in term.operands}
+            return list(unique.values())
+    return None
+
+
+def _sort_term(keyed: TableRecord | Index, terms: list[KeyTerm]) -> KeyTerm | None:
+    if keyed.sort is None:
+        return None
+    for term in terms:
+        if (
+            term.attribute == keyed.sort.name
+            and term.operator in _RANGES
+            and all(keyed.sort.type in operand for operand in term.operands)
+        ):
+            return term
+    return None
+
+
+def _projection(statement: Statement) -> Callable[[Item], Item]:
+    if statement.paths is None:
+        return lambda item: item
+    scope = Scope(PARAMETER, statement.names)
+    return projector([scope.resolve(path) for path in statement.paths])
+
+
+def inserted_item(statement: Statement) -> Any:
+    """The item of an INSERT. Raises ValidationException."""
+    value = statement.item or {}
+    if "M" not in value:
+        raise ValidationException("The VALUE of an INSERT statement must be a map")
+    return value["M"]

@@ -1,0 +1,101 @@
+"""Credentials of users for single services: kept and told as AWS does; no service here asks for one.
+
+Expectations recorded in `TestIAMServiceSpecificCredentials`.
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from serein.contracts.access_keys import secret_key
+from serein.kernel.operations import Read, Tx, operation
+from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user
+from serein.services.iam.model import LimitExceededException, NoSuchEntityException
+from serein.services.iam.records import SERVICE_CREDENTIALS, ServiceCredential, User
+from serein.services.iam.rules.ids import unique_id
+
+PER_SERVICE_MAX = 2
+
+
+def _show(credential: ServiceCredential) -> Answer:
+    return {
+        "CreateDate": credential.created_at,
+        "ServiceName": credential.service,
+        "ServiceUserName": credential.user_name,
+        "ServiceSpecificCredentialId": credential.id,
+        "UserName": credential.user,
+        "Status": "Active" if credential.active else "Inactive",
+    }
+
+
+def _find(read: Read, request: Request) -> ServiceCredential:
+    user = find_user(read, name_or_own(read, request))
+    id = request["ServiceSpecificCredentialId"]
+    found = read.get(SERVICE_CREDENTIALS, read.account, user.name.lower(), id)
+    if found is None:
+        raise NoSuchEntityException(f"No such credential {id} exists")
+    return found
+
+
+@operation("CreateServiceSpecificCredential", on=on_user, ignores=("CredentialAgeDays",))
+def create_service_specific_credential(tx: Tx, request: Request) -> Answer:
+    """A user name and password for a service; the only time the password is told."""
+    user = find_user(tx, request["UserName"])
+    service = request["ServiceName"]
+    kept = [each for each in _credentials_of(tx, user) if each.service == service]
+    if len(kept) >= PER_SERVICE_MAX:
+        raise LimitExceededException(
+            f"Cannot exceed quota for ServiceSpecificCredentialsPerUser: {PER_SERVICE_MAX}"
+        )
+    suffix = f"+{len(kept)}" if kept else ""
+    credential = ServiceCredential(
+        account=tx.account,
+        user=user.name,
+        id=unique_id("ACCA", tx.randomness),
+        service=service,
+        user_name=f"{user.name}{suffix}-at-{tx.account}",
+        created_at=float(int(tx.now)),
+    )
+    tx.put(SERVICE_CREDENTIALS, credential)
+    shown = {**_show(credential), "ServicePassword": secret_key(tx.randomness) + "="}
+    return {"ServiceSpecificCredential": shown}
+
+
+def _credentials_of(read: Read, user: User) -> list[ServiceCredential]:
+    return list(read.scan(SERVICE_CREDENTIALS, (read.account, user.name.lower())))
+
+
+@operation("ListServiceSpecificCredentials", on=on_user)
+def list_service_specific_credentials(read: Read, request: Request) -> Answer:
+    """A user's credentials (or all users'), without their passwords."""
+    service = request.get("ServiceName")
+    if request.get("AllUsers"):
+        found = list(read.scan(SERVICE_CREDENTIALS, (read.account,)))
+    else:
+        found = _credentials_of(read, find_user(read, name_or_own(read, request)))
+    shown = [_show(each) for each in found if service in (None, each.service)]
+    return {"ServiceSpecificCredentials": shown}
+
+
+@operation("UpdateServiceSpecificCredential", on=on_user)
+def update_service_specific_credential(tx: Tx, request: Request) -> Answer:
+    """Switch a credential on or off."""
+    credential = _find(tx, request)
+    tx.put(SERVICE_CREDENTIALS, replace(credential, active=request["Status"] == "Active"))
+    return {}
+
+
+@operation("ResetServiceSpecificCredential", on=on_user)
+def reset_service_specific_credential(tx: Tx, request: Request) -> Answer:
+    """A new password."""
+    shown = {**_show(_find(tx, request)), "ServicePassword": secret_key(tx.randomness) + "="}
+    return {"ServiceSpecificCredential": shown}
+
+
+@operation("DeleteServiceSpecificCredential", on=on_user)
+def delete_service_specific_credential(tx: Tx, request: Request) -> Answer:
+    """Remove a credential."""
+    credential = _find(tx, request)
+    tx.delete(SERVICE_CREDENTIALS, tx.account, credential.user.lower(), credential.id)
+    return {}

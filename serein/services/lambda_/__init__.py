@@ -1,0 +1,61 @@
+"""AWS Lambda: functions, their versions, who may call them, what feeds them."""
+
+from __future__ import annotations
+
+from serein.kernel.services import Service, Site, Worker
+from serein.services.lambda_.access import policy_of
+from serein.services.lambda_.functions import Functions
+from serein.services.lambda_.operations import (
+    aliases,
+    code,
+    configurations,
+    invocations,
+    layers,
+    mappings,
+    permissions,
+    settings,
+    tags,
+    urls,
+    versions,
+)
+from serein.services.lambda_.sites import downloads, function_urls
+from serein.services.lambda_.workers.asynchronous import AsyncWorker
+from serein.services.lambda_.workers.mappings import MappingsWorker
+
+
+def service(functions: Functions) -> Service:
+    """The face of Lambda, over what runs its functions."""
+    asynchronous = AsyncWorker(functions)
+    pollers = MappingsWorker(functions)
+    return Service(
+        name="lambda",
+        operations=(
+            aliases,
+            configurations,
+            layers,
+            mappings,
+            permissions,
+            settings,
+            tags,
+            urls,
+            versions,
+            code.operations(functions),
+            invocations.operations(functions),
+            layers.operations(functions),
+        ),
+        policy_of=policy_of,
+        denied=("AccessDeniedException", 403),
+        workers=(
+            Worker(name="lambda.functions", run=functions.run),
+            Worker(name="lambda.asynchronous", run=asynchronous.run),
+            Worker(name="lambda.mappings", run=pollers.run),
+        ),
+        sites=(
+            Site(name="lambda-url", handle=function_urls.site(functions), host_label="lambda-url"),
+            Site(
+                name="lambda-code",
+                handle=downloads.download,
+                path_prefixes=(downloads.PREFIX,),
+            ),
+        ),
+    )

@@ -1,0 +1,390 @@
+"""Functions at work: from a stored version to an invocation in the pool, with its code, its role and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serein.base.errors import AwsError
+from serein.kernel.calls import Principal, service_principal
+from serein.kernel.operations import Context
+from serein.runtimes.archives import unpack
+from serein.runtimes.pool import Pool, PoolSettings
+from serein.runtimes.spec import (
+    Credentials,
+    FunctionSpec,
+    Invocation,
+    Isolation,
+    LogLine,
+    Outcome,
+)
+from serein.services.lambda_.model import TooManyRequestsException
+from serein.services.lambda_.records import SETTINGS, Function
+
+PRINCIPAL = "lambda.amazonaws.com"
+ACCOUNT_CONCURRENCY = 1000
+SESSION_S = 3600
+SESSION_KEPT_S = 300.0
+SESSIONS_MAX = 10_000
+LOG_LINES_MAX = 100_000
+LOG_LINGER_S = 0.03
+
+Owner = tuple[str, str, str]  # account, region, function name
+
+
+class LogBatch(msgspec.Struct):
+    """Lines of one environment, on their way to the logs service."""
+
+    spec: FunctionSpec
+    stream: str
+    lines: list[LogLine]
+
+
+class Functions:
+    """Runs stored functions.
+
+    `work` is a folder for unpacked code; the pool starts with the first function that needs it. `serve` makes the
+    server side of a connection that a function opens to Serein; the assembly sets it before the first invocation.
+    """
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self.settings = settings
+        self.serve: Callable[[], asyncio.Protocol] | None = None
+        self._cx: Context | None = None
+        self._pool: Pool | None = None
+        self._starting: asyncio.Task[Pool] | None = None
+        self._specs: dict[tuple[Owner, int], tuple[str, FunctionSpec]] = {}
+        self._roles: dict[str, str] = {}
+        self._sessions: dict[tuple[str, str], tuple[float, Principal]] = {}
+        self._running: dict[Owner, int] = {}
+        self._batches: deque[LogBatch] = deque()
+        self._lines_waiting = 0
+        self._log_bell = asyncio.Event()
+        self._busy = 0
+
+    # What the assembly asks.
+
+    @property
+    def busy(self) -> int:
+        """Invocations and log deliveries under way, in real time."""
+        return self._busy + (1 if self._batches else 0)
+
+    @property
+    def isolation(self) -> Isolation:
+        """How functions are shut in on this machine; known once the first one ran."""
+        if self._pool is None:
+            return Isolation("none", ("no function has run yet",))
+        return self._pool.isolation
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count as busy what goes on meanwhile; not for waiting on the clock."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+
+    async def run(self, cx: Context) -> None:
+        """The service's worker: lends the functions its context, delivers logs, and ends the pool when cancelled."""
+        self._cx = cx
+        try:
+            while True:
+                await self._log_bell.wait()
+                # A moment of the machine's time, not the cloud's: many invocations then share one write.
+                await asyncio.sleep(LOG_LINGER_S)
+                self._log_bell.clear()
+                await self._deliver_logs(cx)
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    # Running.
+
+    async def invoke(
+        self, cx: Context, function: Function, payload: bytes, invocation: Invocation
+    ) -> Outcome:
+        """Run one version. Raises TooManyRequestsException when its concurrency is used up."""
+        owner = (function.account, function.region, function.name)
+        self._check_concurrency(cx, owner)
+        self._running[owner] = self._running.get(owner, 0) + 1
+        self._busy += 1
+        try:
+            pool = self._pool or await self._start_pool(cx)
+            known = self._specs.get((owner, function.version))
+            if known is not None and known[0] == function.revision:
+                spec = known[1]
+            else:
+                spec = await self._make_spec(cx, owner, function)
+            return await pool.invoke(spec, payload, invocation)
+        finally:
+            self._busy -= 1
+            left = self._running[owner] - 1
+            if left:
+                self._running[owner] = left
+            else:
+                del self._running[owner]
+
+    def _check_concurrency(self, cx: Context, owner: Owner) -> None:
+        settings = cx.read().get(SETTINGS, *owner)
+        reserved = settings.reserved_concurrency if settings is not None else None
+        if reserved is not None and self._running.get(owner, 0) >= reserved:
+            raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        if reserved is None and sum(self._running.values()) >= ACCOUNT_CONCURRENCY:
+            raise throttled("ConcurrentInvocationLimitExceeded")
+
+    async def _make_spec(self, cx: Context, owner: Owner, function: Function) -> FunctionSpec:
+        code = await self.unpacked(cx, function.code_blob, function.code_sha256)
+        layers = [
+            str(await self.unpacked(cx, layer.blob, layer.code_sha256)) for layer in function.layers
+        ]
+        spec = FunctionSpec(
+            key=f"{function.qualified_arn}:{function.revision}",
+            name=function.name,
+            version=function.version_text,
+            runtime=function.runtime,
+            handler=function.handler,
+            code=str(code),
+            layers=tuple(layers),
+            environment=function.environment or {},
+            memory_mb=function.memory_mb,
+            timeout_s=float(function.timeout_s),
+            ephemeral_mb=function.ephemeral_mb,
+            region=function.region,
+            account=function.account,
+            log_group=function.logging["LogGroup"],
+        )
+        before = self._specs.get((owner, function.version))
+        if before is not None and self._pool is not None:
+            self._pool.discard(before[1].key)
+        self._specs[owner, function.version] = (function.revision, spec)
+        self._roles[spec.key] = function.role
+        return spec
+
+    async def unpacked(self, cx: Context, blob: str, sha256: str) -> Path:
+        """The folder with an archive's files. Raises BadArchive, ArchiveTooLarge."""
+        store = Path(self.settings.work, "code")
+        known = store / _hexadecimal(sha256)
+        if known.is_dir():
+            return known
+        archive = await cx.blobs.read(blob)  # type: ignore[arg-type]
+        return await asyncio.to_thread(unpack, archive, store)
+
+    async def unpack_archive(self, archive: bytes) -> None:
+        """Try an archive, and have its folder ready. Raises BadArchive, ArchiveTooLarge."""
+        store = Path(self.settings.work, "code")
+        self._busy += 1
+        try:
+            await asyncio.to_thread(unpack, archive, store)
+        finally:
+            self._busy -= 1
+
+    async def warm(self, cx: Context) -> None:
+        """Have the pool started: functions exist that will be called."""
+        await self._start_pool(cx)
+
+    async def _start_pool(self, cx: Context) -> Pool:
+        if self._pool is not None:
+            return self._pool
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self._open_pool(cx))
+        self._busy += 1
+        try:
+            return await asyncio.shield(self._starting)
+        finally:
+            self._busy -= 1
+
+    async def _open_pool(self, cx: Context) -> Pool:
+        try:
+            pool = Pool(
+                self.settings,
+                clock=cx.clock,
+                randomness=cx.randomness,
+                log=self._on_lines,
+                credentials=self._credentials,
+                protocols=self.serve,
+            )
+            await pool.start()
+            self._pool = pool
+            return pool
+        finally:
+            self._starting = None
+
+    # The role.
+
+    async def _credentials(self, spec: FunctionSpec) -> Credentials | None:
+        assert self._cx is not None
+        answer = await assume_role(
+            self._cx, self._roles[spec.key], spec.name, spec.account, spec.region
+        )
+        given = answer["Credentials"]
+        return Credentials(
+            access_key_id=given["AccessKeyId"],
+            secret_access_key=given["SecretAccessKey"],
+            session_token=given["SessionToken"],
+            expires_at=float(given["Expiration"]),
+        )
+
+    async def session(self, cx: Context, role: str, name: str) -> Principal:
+        """A function's role, remembered for a few minutes. Raises AwsError when it cannot be assumed."""
+        now = cx.clock.now()
+        kept = self._sessions.get((role, name))
+        if kept is not None and now < kept[0]:
+            return kept[1]
+        principal = await role_session(cx, role, name)
+        if len(self._sessions) >= SESSIONS_MAX:
+            self._sessions.clear()
+        self._sessions[role, name] = (now + SESSION_KEPT_S, principal)
+        return principal
+
+    # The log.
+
+    def _on_lines(self, spec: FunctionSpec, stream: str, lines: list[LogLine]) -> None:
+        """From the pool: keep the lines until they are delivered; the oldest give way when there are too many."""
+        self._batches.append(LogBatch(spec, stream, lines))
+        self._lines_waiting += len(lines)
+        while self._lines_waiting > LOG_LINES_MAX and len(self._batches) > 1:
+            self._lines_waiting -= len(self._batches.popleft().lines)
+        self._log_bell.set()
+
+    async def _deliver_logs(self, cx: Context) -> None:
+        while self._batches:
+            batches: dict[tuple[str, str], LogBatch] = {}
+            self._busy += 1
+            try:
+                while self._batches:
+                    batch = self._batches.popleft()
+                    together = batches.setdefault((batch.spec.key, batch.stream), batch)
+                    if together is not batch:
+                        together.lines += batch.lines
+                self._lines_waiting = 0
+                for batch in batches.values():
+                    with contextlib.suppress(AwsError):
+                        # A role that may not write logs has none, as on AWS.
+                        await self._put_events(cx, batch)
+            finally:
+                self._busy -= 1
+
+    async def _put_events(self, cx: Context, batch: LogBatch) -> None:
+        spec = batch.spec
+        role = self._roles.get(spec.key)
+        if role is None:
+            return
+        principal = await self.session(cx, role, spec.name)
+        acting = cx.acting(principal, account=spec.account, region=spec.region)
+        place = {"logGroupName": spec.log_group, "logStreamName": batch.stream}
+        events = sorted(
+            ({"timestamp": int(line.at * 1000), "message": line.message} for line in batch.lines),
+            key=lambda event: event["timestamp"],  # type: ignore[arg-type,return-value]
+        )
+        for some in _in_batches(events):
+            put = acting.make_call("logs", "PutLogEvents", {**place, "logEvents": some})
+            try:
+                await acting.call(put)
+            except AwsError as error:
+                if error.code != "ResourceNotFoundException":
+                    raise
+                await self._make_stream(acting, place)
+                await acting.call(put)
+
+    async def _make_stream(self, acting: Context, place: dict[str, str]) -> None:
+        group = {"logGroupName": place["logGroupName"]}
+        for operation, params in (("CreateLogStream", place), ("CreateLogGroup", group)):
+            try:
+                await acting.call(acting.make_call("logs", operation, dict(params)))
+                if operation == "CreateLogStream":
+                    return
+            except AwsError as error:
+                if error.code == "ResourceAlreadyExistsException":
+                    continue
+                if error.code != "ResourceNotFoundException":
+                    raise
+        await acting.call(acting.make_call("logs", "CreateLogStream", dict(place)))
+
+
+def throttled(reason: str) -> TooManyRequestsException:
+    """Too many at a time: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
+    return TooManyRequestsException("Rate Exceeded.", fields={"Reason": reason, "Type": "User"})
+
+
+async def assume_role(
+    cx: Context, role: str, session: str, account: str, region: str
+) -> dict[str, Any]:
+    """A session of a function's execution role, as the Lambda service makes it. Raises AwsError."""
+    principal = service_principal(PRINCIPAL, account)
+    acting = cx.acting(principal, account=account, region=region)
+    params = {
+        "RoleArn": role,
+        # At least two characters; a function's name may have one.
+        "RoleSessionName": session[:64].ljust(2, "_"),
+        "DurationSeconds": SESSION_S,
+    }
+    return await acting.call(acting.make_call("sts", "AssumeRole", params))
+
+
+def session_principal(role: str, answer: dict[str, Any]) -> Principal:
+    """Who a session made by AssumeRole is."""
+    user = answer["AssumedRoleUser"]
+    return Principal(
+        kind="role",
+        account=user["Arn"].split(":")[4],
+        arn=user["Arn"],
+        id=user["AssumedRoleId"],
+        role_arn=role,
+    )
+
+
+async def role_session(cx: Context, role: str, session: str) -> Principal:
+    """A function's role, for what Lambda does in its name. Raises AwsError when it cannot be assumed."""
+    account = role.split(":")[4] if role.count(":") > 4 else cx.account
+    return session_principal(role, await assume_role(cx, role, session, account, cx.region))
+
+
+async def whole(payload: bytes | AsyncIterator[bytes], size_max: int) -> bytes | None:
+    """A request's body in one piece, or None when it is larger than allowed."""
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload) if len(payload) <= size_max else None
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in payload:
+        size += len(piece)
+        if size > size_max:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _hexadecimal(sha256: str) -> str:
+    return b64_bytes(sha256).hex()
+
+
+def b64_bytes(text: str) -> bytes:
+    """What base64 text stands for."""
+    return base64.b64decode(text)
+
+
+def _in_batches(events: list[dict[str, object]]) -> list[list[dict[str, object]]]:
+    """Within PutLogEvents' bounds: 10,000 events, a megabyte with 26 bytes for each."""
+    batches: list[list[dict[str, object]]] = []
+    size = 0
+    for event in events:
+        event_bytes = len(str(event["message"]).encode()) + 26
+        if not batches or len(batches[-1]) >= 10_000 or size + event_bytes > 1_000_000:
+            batches.append([])
+            size = 0
+        batches[-1].append(event)
+        size += event_bytes
+    return batches

@@ -1,0 +1,228 @@
+"""A function's code: created, updated, from an upload or from a bucket."""
+
+from __future__ import annotations
+
+import base64
+from types import ModuleType
+
+import msgspec
+
+from serein.base.errors import AwsError
+from serein.kernel.operations import Context, Tx, operation, pass_role
+from serein.runtimes.archives import (
+    ZIPPED_BYTES_MAX,
+    ArchiveTooLarge,
+    BadArchive,
+    code_hash,
+)
+from serein.services.lambda_.access import find_latest, function_of, name_of, new_function_of
+from serein.services.lambda_.functions import PRINCIPAL, Functions, whole
+from serein.services.lambda_.model import ResourceConflictException
+from serein.services.lambda_.operations.configurations import (
+    check_revision,
+    check_role,
+    settings_in,
+)
+from serein.services.lambda_.operations.versions import publish
+from serein.services.lambda_.records import (
+    FUNCTIONS,
+    LATEST,
+    SETTINGS,
+    Answer,
+    Function,
+    Request,
+    Settings,
+)
+from serein.services.lambda_.rules.configuration import (
+    check_environment,
+    check_timeout,
+    configuration_of,
+    creating,
+    refuse,
+    updating,
+)
+from serein.services.lambda_.rules.names import NAME_LENGTH_MAX
+
+_BUCKET_BYTES_MAX = 262_144_000
+_REQUEST_BYTES_MAX = 70_167_211
+
+
+class Code(msgspec.Struct, frozen=True):
+    """An archive that was accepted and kept."""
+
+    blob: str
+    sha256: str
+    size: int
+
+
+def operations(functions: Functions) -> ModuleType:
+    """CreateFunction and UpdateFunctionCode, over these functions."""
+    module = ModuleType(__name__)
+
+    @operation(
+        "CreateFunction",
+        on=new_function_of,
+        needs=[pass_role("Role", PRINCIPAL)],
+        ignores=(
+            "CodeSigningConfigArn",
+            "FileSystemConfigs",
+            "KMSKeyArn",
+            "SnapStart",
+            "VpcConfig",
+        ),
+    )
+    async def create_function(cx: Context, request: Request) -> Answer:
+        """Create a function. It is answered as Pending and active as soon as somebody looks."""
+        _check_new(request)
+        await check_role(cx, request["Role"], cx.account)
+        code = await accept_code(cx, functions, request.get("Code", {}))
+        function = await cx.transact(_create, request, code)
+        # What functions are forked from is made ready while the caller waits for Active.
+        await functions.warm(cx)
+        if request.get("Publish"):
+            return configuration_of(function)
+        return creating(configuration_of(function))
+
+    @operation("UpdateFunctionCode", on=function_of, ignores=("SourceKMSKeyArn",))
+    async def update_function_code(cx: Context, request: Request) -> Answer:
+        """Replace the code of $LATEST, and publish a version of it if asked."""
+        name = name_of(cx.read(), request)
+        check_revision(find_latest(cx.read(), name).revision, request)
+        if request.get("ImageUri"):
+            raise refuse(
+                "Please provide a zip archive when updating a function with packageType Zip."
+            )
+        code = await accept_code(cx, functions, request)
+        if request.get("DryRun"):
+            return configuration_of(find_latest(cx.read(), name))
+        function = await cx.transact(_update_code, request, code)
+        return updating(configuration_of(function))
+
+    module.__dict__.update(
+        create_function=create_function, update_function_code=update_function_code
+    )
+    return module
+
+
+def _check_new(request: Request) -> None:
+    name = request["FunctionName"]
+    if ":" not in name and len(name) > NAME_LENGTH_MAX:
+        raise refuse(
+            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
+            "constraint: Member must have length less than or equal to 64"
+        )
+    if request.get("PackageType") == "Image":
+        raise AwsError(
+            "Serein has not implemented lambda:CreateFunction with PackageType Image yet.",
+            code="NotImplemented",
+            status=501,
+        )
+    if not request.get("Runtime") or not request.get("Handler"):
+        raise refuse(
+            "Runtime and Handler are mandatory parameters for functions created with deployment"
+            " packages."
+        )
+    check_environment(request.get("Environment", {}).get("Variables"))
+    check_timeout(request.get("Timeout", 1))
+
+
+def _create(tx: Tx, request: Request, code: Code) -> Function:
+    name = name_of(tx, request)
+    if tx.get(FUNCTIONS, name.account, name.region, name.name, LATEST) is not None:
+        raise ResourceConflictException(
+            f"Function already exist: {name.name}", fields={"Type": "User"}
+        )
+    defaults: dict[str, object] = {
+        "description": "",
+        "timeout_s": 3,
+        "memory_mb": 128,
+        "ephemeral_mb": 512,
+        "environment": None,
+        "layers": (),
+        "tracing": "PassThrough",
+        "dead_letter_arn": "",
+        "vpc": None,
+        "logging": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name.name}"},
+        "snap_start": "None",
+        "kms_key_arn": "",
+    }
+    given = settings_in(tx, request)
+    function = Function(
+        account=name.account,
+        region=name.region,
+        name=name.name,
+        version=LATEST,
+        architectures=tuple(request.get("Architectures") or ("x86_64",)),
+        code_blob=code.blob,
+        code_sha256=code.sha256,
+        code_size=code.size,
+        revision=tx.new_id(),
+        modified_at=tx.now,
+        **{**defaults, **given},  # type: ignore[arg-type]
+    )
+    tx.put(FUNCTIONS, function)
+    tx.put(SETTINGS, Settings(account=name.account, region=name.region, function=name.name))
+    if tags := request.get("Tags"):
+        tx.tag(function.arn, tags)
+    return publish(tx, function, "") if request.get("Publish") else function
+
+
+def _update_code(tx: Tx, request: Request, code: Code) -> Function:
+    function = find_latest(tx, name_of(tx, request))
+    check_revision(function.revision, request)
+    changed = msgspec.structs.replace(
+        function,
+        code_blob=code.blob,
+        code_sha256=code.sha256,
+        code_size=code.size,
+        architectures=tuple(request.get("Architectures") or function.architectures),
+        revision=tx.new_id(),
+        modified_at=tx.now,
+    )
+    tx.put(FUNCTIONS, changed)
+    return publish(tx, changed, "") if request.get("Publish") else changed
+
+
+async def accept_code(cx: Context, functions: Functions, given: Request) -> Code:
+    """The archive of a request, unpacked once to see that it can be, and kept. Raises AwsError."""
+    if "ZipFile" in given:
+        archive = bytes(given["ZipFile"])
+        if len(archive) > ZIPPED_BYTES_MAX:
+            raise AwsError(
+                f"Request must be smaller than {_REQUEST_BYTES_MAX} bytes for the CreateFunction"
+                " operation",
+                code="RequestEntityTooLargeException",
+                status=413,
+            )
+    elif given.get("S3Bucket") and given.get("S3Key"):
+        archive = await _from_bucket(cx, given)
+    else:
+        raise refuse("Please provide a source for function code.")
+    try:
+        await functions.unpack_archive(archive)
+    except BadArchive as error:
+        raise refuse(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        ) from error
+    except ArchiveTooLarge as error:
+        raise refuse(f"Unzipped size must be smaller than {error.limit_bytes} bytes") from error
+    blob = await cx.blobs.write(archive)
+    digest = base64.b64encode(code_hash(archive)).decode()
+    return Code(str(blob), digest, len(archive))
+
+
+async def _from_bucket(cx: Context, given: Request) -> bytes:
+    params = {"Bucket": given["S3Bucket"], "Key": given["S3Key"]}
+    if version := given.get("S3ObjectVersion"):
+        params["VersionId"] = version
+    try:
+        answer = await cx.call(cx.make_call("s3", "GetObject", params))
+    except AwsError as error:
+        raise refuse(
+            f"Error occurred while GetObject. S3 Error Code: {error.code}. "
+            f"S3 Error Message: {error.message}"
+        ) from error
+    archive = await whole(answer["Body"], _BUCKET_BYTES_MAX)
+    if archive is None:
+        raise refuse(f"Unzipped size must be smaller than {_BUCKET_BYTES_MAX} bytes")
+    return archive

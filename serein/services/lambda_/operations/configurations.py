@@ -1,0 +1,286 @@
+"""Functions: what can be seen and changed of them without touching their code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from serein.base.errors import AwsError
+from serein.kernel import pages
+from serein.kernel.operations import Context, Read, Tx, operation, pass_role
+from serein.services.lambda_.access import (
+    find_function,
+    find_latest,
+    find_layer_version,
+    function_of,
+    name_of,
+    qualified_function_of,
+)
+from serein.services.lambda_.functions import PRINCIPAL, assume_role
+from serein.services.lambda_.model import (
+    InvalidParameterValueException,
+    PreconditionFailedException,
+    ResourceConflictException,
+)
+from serein.services.lambda_.records import (
+    ALIASES,
+    EVENT_CONFIGS,
+    FUNCTIONS,
+    LATEST,
+    POLICIES,
+    SETTINGS,
+    URLS,
+    URLS_BY_ID,
+    Answer,
+    Function,
+    LayerUse,
+    Request,
+)
+from serein.services.lambda_.rules.configuration import (
+    LAYERS_MAX,
+    check_environment,
+    check_timeout,
+    configuration_of,
+    refuse,
+    updating,
+)
+from serein.services.lambda_.rules.names import FunctionName, not_found
+from serein.store.tables import Key
+
+_PAGE_SIZE = 50
+
+
+@operation("GetFunction", on=qualified_function_of)
+def get_function(read: Read, request: Request) -> Answer:
+    """A function's configuration, where its code can be fetched, its tags and its concurrency."""
+    name = name_of(read, request)
+    function = find_function(read, name)
+    host = read.scope.host or "127.0.0.1:4566"
+    scheme = "https" if read.scope.secure else "http"
+    shown: Answer = {
+        "Configuration": configuration_of(function, arn=name.qualified_arn),
+        "Code": {
+            "RepositoryType": "S3",
+            "Location": f"{scheme}://{host}/_serein/lambda/code/{function.code_blob}",
+        },
+    }
+    if tags := read.tags_of(function.arn):
+        shown["Tags"] = tags
+    settings = read.get(SETTINGS, name.account, name.region, name.name)
+    if settings is not None and settings.reserved_concurrency is not None:
+        shown["Concurrency"] = {"ReservedConcurrentExecutions": settings.reserved_concurrency}
+    return shown
+
+
+@operation("GetFunctionConfiguration", on=qualified_function_of)
+def get_function_configuration(read: Read, request: Request) -> Answer:
+    """A function's configuration."""
+    name = name_of(read, request)
+    return configuration_of(find_function(read, name), arn=name.qualified_arn)
+
+
+@operation("ListFunctions", ignores=("MasterRegion",))
+def list_functions(read: Read, request: Request) -> Answer:
+    """The account's functions in the region; with `FunctionVersion=ALL` every version of them."""
+    every = request.get("FunctionVersion") == "ALL"
+    after = _start(request, "ListFunctions")
+
+    def functions() -> Iterator[Function]:
+        for function in read.scan(
+            FUNCTIONS, (read.account, read.region), start=after, start_after=bool(after)
+        ):
+            if every or function.version == LATEST:
+                yield function
+
+    page, token = pages.take_page(
+        functions(),
+        min(request.get("MaxItems", _PAGE_SIZE), _PAGE_SIZE),
+        lambda f: pages.encode_token("ListFunctions", f.name, f.version),
+    )
+    shown = [
+        configuration_of(f, arn=f.qualified_arn if every else "", with_state=False) for f in page
+    ]
+    return {"Functions": shown, "NextMarker": token}
+
+
+@operation("ListVersionsByFunction", on=function_of)
+def list_versions_by_function(read: Read, request: Request) -> Answer:
+    """$LATEST and the published versions of a function."""
+    name = name_of(read, request)
+    find_latest(read, name)
+    after = _start(request, "ListVersionsByFunction")
+    scanned = read.scan(
+        FUNCTIONS,
+        (name.account, name.region, name.name),
+        start=after,
+        start_after=bool(after),
+    )
+    page, token = pages.take_page(
+        scanned,
+        min(request.get("MaxItems", _PAGE_SIZE), _PAGE_SIZE),
+        lambda f: pages.encode_token("ListVersionsByFunction", f.version),
+    )
+    shown = [configuration_of(f, arn=f.qualified_arn, with_state=False) for f in page]
+    return {"Versions": shown, "NextMarker": token}
+
+
+@operation(
+    "UpdateFunctionConfiguration",
+    on=function_of,
+    needs=[pass_role("Role", PRINCIPAL)],
+    ignores=("ImageConfig", "KMSKeyArn", "VpcConfig", "FileSystemConfigs", "SnapStart"),
+)
+async def update_function_configuration(cx: Context, request: Request) -> Answer:
+    """Change the configuration of $LATEST."""
+    check_environment(request.get("Environment", {}).get("Variables"))
+    check_timeout(request.get("Timeout", 1))
+    if "Role" in request:
+        await check_role(cx, request["Role"], cx.account)
+    function = await cx.transact(_update, request)
+    return updating(configuration_of(function))
+
+
+def _update(tx: Tx, request: Request) -> Function:
+    name = name_of(tx, request)
+    function = find_latest(tx, name)
+    check_revision(function.revision, request)
+    changed = msgspec.structs.replace(
+        function, **settings_in(tx, request), revision=tx.new_id(), modified_at=tx.now
+    )
+    tx.put(FUNCTIONS, changed)
+    return changed
+
+
+@operation("DeleteFunction", on=qualified_function_of)
+def delete_function(tx: Tx, request: Request) -> Answer:
+    """Delete a function with everything of it, or one version of it."""
+    name = name_of(tx, request)
+    if name.qualifier == "$LATEST":
+        raise refuse("$LATEST version cannot be deleted without deleting the function.")
+    if name.qualifier:
+        _delete_version(tx, name)
+        return {"StatusCode": 204}
+    find_latest(tx, name)
+    key = (name.account, name.region, name.name)
+    for url in list(tx.scan(URLS, key)):
+        tx.delete(URLS_BY_ID, url.id)
+    for table in (FUNCTIONS, ALIASES, POLICIES, SETTINGS, EVENT_CONFIGS, URLS):
+        tx.delete_range(table, key)
+    tx.untag(name.arn)
+    return {"StatusCode": 204}
+
+
+def _delete_version(tx: Tx, name: FunctionName) -> None:
+    key = (name.account, name.region, name.name)
+    if not name.qualifier.isdigit():
+        raise refuse("Deletion of aliases is not currently supported.")
+    for alias in tx.scan(ALIASES, key):
+        if name.qualifier in (alias.version, *alias.weights):
+            raise ResourceConflictException(
+                f"Alias(es) [{alias.name}] currently refer to {name.qualified_arn}."
+                " Please delete them first.",
+                fields={"Type": "User"},
+            )
+    if not tx.delete(FUNCTIONS, *key, int(name.qualifier)):
+        raise not_found(name.qualified_arn)
+
+
+# What other operations on functions use, too.
+
+
+def check_revision(revision: str, request: Request) -> None:
+    """Raises PreconditionFailedException when the caller knows another revision."""
+    wanted = request.get("RevisionId")
+    if wanted and wanted != revision:
+        raise PreconditionFailedException(
+            "The Revision Id provided does not match the latest Revision Id. Call the "
+            "GetFunction/GetAlias API to retrieve the latest Revision Id",
+            fields={"Type": "User"},
+        )
+
+
+def settings_in(read: Read, request: Request) -> dict[str, object]:
+    """The members of a Function that a create or update request sets. Raises InvalidParameterValueException."""
+    found: dict[str, object] = {}
+    for member, field in (
+        ("Role", "role"),
+        ("Handler", "handler"),
+        ("Description", "description"),
+        ("Timeout", "timeout_s"),
+        ("MemorySize", "memory_mb"),
+        ("Runtime", "runtime"),
+        ("VpcConfig", "vpc"),
+        ("KMSKeyArn", "kms_key_arn"),
+    ):
+        if member in request:
+            found[field] = request[member]
+    if "Environment" in request:
+        found["environment"] = dict(request["Environment"].get("Variables", {}))
+    if "EphemeralStorage" in request:
+        found["ephemeral_mb"] = request["EphemeralStorage"]["Size"]
+    if "TracingConfig" in request:
+        found["tracing"] = request["TracingConfig"].get("Mode", "PassThrough")
+    if "DeadLetterConfig" in request:
+        found["dead_letter_arn"] = request["DeadLetterConfig"].get("TargetArn", "")
+    if "SnapStart" in request:
+        found["snap_start"] = request["SnapStart"].get("ApplyOn", "None")
+    if "FileSystemConfigs" in request:
+        found["file_systems"] = tuple(request["FileSystemConfigs"])
+    if "Layers" in request:
+        found["layers"] = _layers(read, request["Layers"])
+    if "LoggingConfig" in request:
+        name = request["FunctionName"].rpartition(":")[2]
+        found["logging"] = {
+            "LogFormat": "Text",
+            "LogGroup": f"/aws/lambda/{name}",
+            **request["LoggingConfig"],
+        }
+    return found
+
+
+def _layers(read: Read, arns: list[str]) -> tuple[LayerUse, ...]:
+    if len(arns) > LAYERS_MAX:
+        raise refuse(f"Cannot reference more than {LAYERS_MAX} layers.")
+    seen: dict[str, str] = {}
+    used: list[LayerUse] = []
+    for arn in arns:
+        base = arn.rpartition(":")[0]
+        if base in seen:
+            raise refuse(
+                "Two different versions of the same layer are not allowed to be referenced in the "
+                f"same function. {seen[base]} and {arn} are versions of the same layer."
+            )
+        seen[base] = arn
+        try:
+            layer = find_layer_version(read, arn)
+        except AwsError as error:
+            raise InvalidParameterValueException(error.message, fields={"Type": "User"}) from error
+        use = LayerUse(
+            arn=arn,
+            code_size=layer.code_size,
+            code_sha256=layer.code_sha256,
+            blob=layer.code_blob,
+        )
+        used.append(use)
+    return tuple(used)
+
+
+async def check_role(cx: Context, role: str, account: str) -> None:
+    """Raises InvalidParameterValueException unless Lambda may act as `role`."""
+    try:
+        await assume_role(cx, role, "serein-check", account, cx.region)
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise refuse("The role defined for the function cannot be assumed by Lambda.") from error
+
+
+def _start(request: Request, listing: str) -> Key:
+    marker = request.get("Marker")
+    if not marker:
+        return ()
+    try:
+        return tuple(part for part in pages.decode_token(listing, marker) if part is not None)
+    except pages.InvalidPageToken as error:
+        raise refuse("Invalid marker") from error

@@ -1,0 +1,222 @@
+"""Invoke: now, later, or not at all.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from types import ModuleType
+
+import orjson
+
+from serein.kernel.operations import Context, Tx, operation
+from serein.runtimes.spec import Invocation, Outcome, PoolBusy, RuntimeUnavailable
+from serein.services.lambda_.access import (
+    alias_or_none,
+    find_function,
+    name_of,
+    qualified_function_of,
+)
+from serein.services.lambda_.functions import Functions, throttled, whole
+from serein.services.lambda_.model import (
+    InvalidRequestContentException,
+    InvalidRuntimeException,
+    RequestTooLargeException,
+)
+from serein.services.lambda_.records import (
+    ASYNC_DOORBELL,
+    ASYNC_EVENTS,
+    Answer,
+    AsyncEvent,
+    Request,
+)
+from serein.services.lambda_.rules.names import FunctionName
+
+PAYLOAD_BYTES_MAX = 6_291_456
+ASYNC_PAYLOAD_BYTES_MAX = 1_048_576
+CLIENT_CONTEXT_BYTES_MAX = 3583
+
+
+def operations(functions: Functions) -> ModuleType:
+    """Invoke and InvokeAsync, over these functions."""
+    module = ModuleType(__name__)
+
+    @operation("Invoke", on=qualified_function_of, action="lambda:InvokeFunction")
+    async def invoke(cx: Context, request: Request) -> Answer:
+        """Run a function and answer what it answers; or accept the event (`Event`); or only check (`DryRun`)."""
+        kind = request.get("InvocationType", "RequestResponse")
+        limit = ASYNC_PAYLOAD_BYTES_MAX if kind == "Event" else PAYLOAD_BYTES_MAX
+        payload = await whole(request.get("Payload", b""), limit)
+        if payload is None:
+            raise RequestTooLargeException(
+                f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+                fields={"Type": "User"},
+            )
+        context = _client_context(request.get("ClientContext"))
+        name = name_of(cx.read(), request)
+        find_function(cx.read(), name)
+        payload = payload or b"{}"
+        _check_json(payload)
+        if kind == "DryRun":
+            return {"StatusCode": 204}
+        if kind == "Event":
+            await cx.transact(accept_event, name, payload, cx.scope.request_id, context)
+            return {"StatusCode": 202, "Payload": b""}
+        want_tail = request.get("LogType") == "Tail"
+        return await _run(cx, functions, name, payload, context, want_tail)
+
+    @operation("InvokeAsync", on=qualified_function_of, action="lambda:InvokeFunction")
+    async def invoke_async(cx: Context, request: Request) -> Answer:
+        """The older way to have an event accepted."""
+        payload = await whole(request.get("InvokeArgs", b""), ASYNC_PAYLOAD_BYTES_MAX)
+        if payload is None:
+            raise RequestTooLargeException(
+                f"Request must be smaller than {ASYNC_PAYLOAD_BYTES_MAX} bytes for the"
+                " InvokeAsync operation",
+                fields={"Type": "User"},
+            )
+        name = name_of(cx.read(), request)
+        find_function(cx.read(), name)
+        _check_json(payload or b"{}")
+        await cx.transact(accept_event, name, payload or b"{}", cx.scope.request_id, None)
+        return {"Status": 202}
+
+    module.__dict__.update(invoke=invoke, invoke_async=invoke_async)
+    return module
+
+
+async def _run(
+    cx: Context,
+    functions: Functions,
+    name: FunctionName,
+    payload: bytes,
+    client_context: str | None,
+    want_tail: bool,
+) -> Answer:
+    version, outcome = await run_function(
+        cx, functions, name, payload, cx.scope.request_id, client_context, want_tail
+    )
+    answer: Answer = {
+        "StatusCode": 200,
+        "ExecutedVersion": version,
+        "Payload": outcome.payload,
+    }
+    if outcome.error is not None:
+        answer["FunctionError"] = "Unhandled"
+    if want_tail:
+        answer["LogResult"] = base64.b64encode(outcome.tail).decode()
+    return answer
+
+
+async def run_function(
+    cx: Context,
+    functions: Functions,
+    name: FunctionName,
+    payload: bytes,
+    request_id: str,
+    client_context: str | None = None,
+    want_tail: bool = False,
+) -> tuple[str, Outcome]:
+    """The version that ran, and its outcome. Raises AwsError when it could not be run."""
+    function = find_function(cx.read(), _routed(cx, name))
+    invocation = Invocation(
+        request_id=request_id,
+        arn=name.qualified_arn,
+        client_context=client_context,
+        trace_header=cx.scope.trace or None,
+        want_tail=want_tail,
+    )
+    try:
+        outcome = await functions.invoke(cx, function, payload, invocation)
+    except PoolBusy as error:
+        raise throttled("ConcurrentInvocationLimitExceeded") from error
+    except RuntimeUnavailable as error:
+        raise InvalidRuntimeException(str(error), fields={"Type": "User"}) from error
+    return function.version_text, outcome
+
+
+def _routed(cx: Context, name: FunctionName) -> FunctionName:
+    """Of an alias with two versions, one by their weights."""
+    if not name.qualifier or name.qualifier == "$LATEST" or name.qualifier.isdigit():
+        return name
+    alias = alias_or_none(cx.read(), name)
+    if alias is None or not alias.weights:
+        return name
+    drawn = int.from_bytes(cx.randomness.token(4), "big") / 2**32
+    for version, weight in alias.weights.items():
+        if drawn < weight:
+            return name._replace(qualifier=version)
+        drawn -= weight
+    return name
+
+
+def accept_event(
+    tx: Tx, name: FunctionName, payload: bytes, request_id: str, client_context: str | None
+) -> None:
+    """Keep an event for a function, and tell the worker."""
+    event = AsyncEvent(
+        due_at=tx.now,
+        id=request_id,
+        account=name.account,
+        region=name.region,
+        function=name.name,
+        qualifier=name.qualifier,
+        payload=payload,
+        accepted_at=tx.now,
+        client_context=client_context,
+        trace=tx.scope.trace or None,
+    )
+    tx.put(ASYNC_EVENTS, event)
+    tx.ring(ASYNC_DOORBELL)
+
+
+def _check_json(payload: bytes) -> None:
+    try:
+        orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestContentException(
+            "Could not parse request body into json: Could not parse payload into json: "
+            f"{_parser_words(payload, error)}",
+            fields={"Type": "User"},
+        ) from error
+
+
+def _parser_words(payload: bytes, error: orjson.JSONDecodeError) -> str:
+    """As AWS's parser words it, as far as that can be told."""
+    at = min(error.pos, max(len(payload) - 1, 0))
+    character = payload[at : at + 1]
+    where = (
+        "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
+        f"line: {error.lineno}, column: {error.colno}]"
+    )
+    expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+    if character and character[0] >= 0x80:
+        return f"Invalid UTF-8 start byte 0x{character[0]:x}{where}"
+    word = bytes(payload[at:].split()[:1][0] if payload[at:].split() else b"")
+    if word[:1].isalpha():
+        token = word.decode("ascii", "replace")
+        return f"Unrecognized token '{token}': was expecting {expected}{where}"
+    if at + 1 >= len(payload):
+        return f"Unexpected end-of-input{where}"
+    code = character[0] if character else 0
+    return (
+        f"Unexpected character ('{chr(code)}' (code {code})): expected a valid value "
+        f"{expected}{where}"
+    )
+
+
+def _client_context(text: str | None) -> str | None:
+    """The JSON text in the X-Amz-Client-Context header. Raises InvalidRequestContentException."""
+    if not text:
+        return None
+    try:
+        decoded = base64.b64decode(text, validate=True)
+        if len(decoded) > CLIENT_CONTEXT_BYTES_MAX or not isinstance(orjson.loads(decoded), dict):
+            raise ValueError
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequestContentException(
+            "Client context must be a valid Base64-encoded JSON object.", fields={"Type": "User"}
+        ) from error
+    return decoded.decode()

@@ -1,0 +1,272 @@
+"""What is set for a function as a whole: concurrency, asynchronous invocation, and what Terraform asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from serein.base.arn import arn_or_none
+from serein.kernel.operations import Read, Tx, operation
+from serein.services.lambda_.access import (
+    find_function,
+    find_latest,
+    function_of,
+    name_of,
+    qualified_function_of,
+)
+from serein.services.lambda_.functions import ACCOUNT_CONCURRENCY
+from serein.services.lambda_.model import (
+    InvalidParameterValueException,
+    ProvisionedConcurrencyConfigNotFoundException,
+    ResourceNotFoundException,
+)
+from serein.services.lambda_.records import (
+    EVENT_CONFIGS,
+    FUNCTIONS,
+    LATEST,
+    SETTINGS,
+    Answer,
+    EventInvokeConfig,
+    Request,
+    Settings,
+)
+from serein.services.lambda_.rules.configuration import refuse
+from serein.services.lambda_.rules.names import FunctionName, not_found
+
+UNRESERVED_MIN = 100
+CODE_BYTES_MAX = 80_530_636_800
+_DESTINATIONS = ("sqs", "sns", "lambda", "events", "s3")
+
+
+@operation("GetAccountSettings")
+def get_account_settings(read: Read, request: Request) -> Answer:
+    """The account's limits in the region, and how much of them is used."""
+    prefix = (read.account, read.region)
+    functions = list(read.scan(FUNCTIONS, prefix))
+    reserved = sum(s.reserved_concurrency or 0 for s in read.scan(SETTINGS, prefix))
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": CODE_BYTES_MAX,
+            "CodeSizeUnzipped": 262_144_000,
+            "CodeSizeZipped": 52_428_800,
+            "ConcurrentExecutions": ACCOUNT_CONCURRENCY,
+            "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - reserved,
+        },
+        "AccountUsage": {
+            "TotalCodeSize": sum(f.code_size for f in functions),
+            "FunctionCount": sum(1 for f in functions if f.version == LATEST),
+        },
+    }
+
+
+@operation("PutFunctionConcurrency", on=function_of)
+def put_function_concurrency(tx: Tx, request: Request) -> Answer:
+    """Reserve concurrency for a function; 0 stops it."""
+    name = name_of(tx, request)
+    find_latest(tx, name)
+    wanted = request["ReservedConcurrentExecutions"]
+    others = sum(
+        s.reserved_concurrency or 0
+        for s in tx.scan(SETTINGS, (name.account, name.region))
+        if s.function != name.name
+    )
+    if ACCOUNT_CONCURRENCY - others - wanted < UNRESERVED_MIN:
+        raise InvalidParameterValueException(
+            "Specified ReservedConcurrentExecutions for function decreases account's "
+            f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MIN}]."
+        )
+    tx.put(SETTINGS, msgspec.structs.replace(_settings(tx, name), reserved_concurrency=wanted))
+    return {"ReservedConcurrentExecutions": wanted}
+
+
+@operation("GetFunctionConcurrency", on=function_of)
+def get_function_concurrency(read: Read, request: Request) -> Answer:
+    """The concurrency reserved for a function, if any is."""
+    name = name_of(read, request)
+    find_latest(read, name)
+    reserved = _settings(read, name).reserved_concurrency
+    return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
+
+
+@operation("DeleteFunctionConcurrency", on=function_of)
+def delete_function_concurrency(tx: Tx, request: Request) -> Answer:
+    """Give the reserved concurrency back."""
+    name = name_of(tx, request)
+    find_latest(tx, name)
+    tx.put(SETTINGS, msgspec.structs.replace(_settings(tx, name), reserved_concurrency=None))
+    return {}
+
+
+@operation("GetFunctionCodeSigningConfig", on=function_of)
+def get_function_code_signing_config(read: Read, request: Request) -> Answer:
+    """No code signing: Serein has none."""
+    name = name_of(read, request)
+    find_latest(read, name)
+    return {"FunctionName": name.name}
+
+
+@operation("GetRuntimeManagementConfig", on=qualified_function_of)
+def get_runtime_management_config(read: Read, request: Request) -> Answer:
+    """When the runtime is updated: as AWS does by default."""
+    name = name_of(read, request)
+    find_function(read, name)
+    update_on = _settings(read, name).update_runtime_on
+    return {"UpdateRuntimeOn": update_on, "FunctionArn": name.qualified_arn}
+
+
+@operation("GetFunctionRecursionConfig", on=function_of)
+def get_function_recursion_config(read: Read, request: Request) -> Answer:
+    """What happens to a function that calls itself in a loop."""
+    name = name_of(read, request)
+    find_latest(read, name)
+    return {"RecursiveLoop": _settings(read, name).recursive_loop}
+
+
+@operation("PutFunctionRecursionConfig", on=function_of, ignores=("RecursiveLoop",))
+def put_function_recursion_config(tx: Tx, request: Request) -> Answer:
+    """Keep what should happen to a function that calls itself in a loop (loops are not detected yet)."""
+    name = name_of(tx, request)
+    find_latest(tx, name)
+    wanted = request["RecursiveLoop"]
+    tx.put(SETTINGS, msgspec.structs.replace(_settings(tx, name), recursive_loop=wanted))
+    return {"RecursiveLoop": wanted}
+
+
+@operation("GetProvisionedConcurrencyConfig", on=qualified_function_of)
+def get_provisioned_concurrency_config(read: Read, request: Request) -> Answer:
+    """Never there: Serein does not provision concurrency yet."""
+    find_function(read, name_of(read, request))
+    raise ProvisionedConcurrencyConfigNotFoundException(
+        "No Provisioned Concurrency Config found for this function", fields={"Type": "User"}
+    )
+
+
+@operation("PutFunctionEventInvokeConfig", on=qualified_function_of)
+def put_function_event_invoke_config(tx: Tx, request: Request) -> Answer:
+    """Set how asynchronous invocations are retried and where their outcomes go."""
+    return _store_event_config(tx, request, keep=False)
+
+
+@operation("UpdateFunctionEventInvokeConfig", on=qualified_function_of)
+def update_function_event_invoke_config(tx: Tx, request: Request) -> Answer:
+    """Change only what is given."""
+    return _store_event_config(tx, request, keep=True)
+
+
+@operation("GetFunctionEventInvokeConfig", on=qualified_function_of)
+def get_function_event_invoke_config(read: Read, request: Request) -> Answer:
+    """How asynchronous invocations of a qualifier are treated."""
+    name = name_of(read, request)
+    return _shown(name, _find_event_config(read, name))
+
+
+@operation("ListFunctionEventInvokeConfigs", on=function_of, ignores=("Marker", "MaxItems"))
+def list_function_event_invoke_configs(read: Read, request: Request) -> Answer:
+    """The configurations of all qualifiers."""
+    name = name_of(read, request)
+    find_latest(read, name)
+    configs = read.scan(EVENT_CONFIGS, (name.account, name.region, name.name))
+    return {
+        "FunctionEventInvokeConfigs": [
+            _shown(name._replace(qualifier=c.qualifier), c) for c in configs
+        ]
+    }
+
+
+@operation("DeleteFunctionEventInvokeConfig", on=qualified_function_of)
+def delete_function_event_invoke_config(tx: Tx, request: Request) -> Answer:
+    """Back to the defaults."""
+    name = name_of(tx, request)
+    config = _find_event_config(tx, name)
+    tx.delete(EVENT_CONFIGS, config.account, config.region, config.function, config.qualifier)
+    return {}
+
+
+def _settings(read: Read, name: FunctionName) -> Settings:
+    found = read.get(SETTINGS, name.account, name.region, name.name)
+    return found or Settings(account=name.account, region=name.region, function=name.name)
+
+
+def _qualifier(name: FunctionName) -> str:
+    return name.qualifier or "$LATEST"
+
+
+def _find_event_config(read: Read, name: FunctionName) -> EventInvokeConfig:
+    qualifier = _qualifier(name)
+    config = read.get(EVENT_CONFIGS, name.account, name.region, name.name, qualifier)
+    if config is None:
+        raise ResourceNotFoundException(
+            f"The function {name.arn}:{qualifier} doesn't have an EventInvokeConfig",
+            fields={"Type": "User"},
+        )
+    return config
+
+
+def _store_event_config(tx: Tx, request: Request, *, keep: bool) -> Answer:
+    name = name_of(tx, request)
+    given = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    if not any(member in request for member in given):
+        raise refuse("You must specify at least one of error handling or destination setting.")
+    try:
+        find_function(tx, name)
+    except ResourceNotFoundException as error:
+        if keep:
+            raise not_found(name.qualified_arn) from error
+        raise ResourceNotFoundException(
+            "The function doesn't exist.", fields={"Type": "User"}
+        ) from error
+    before = _find_event_config(tx, name) if keep else None
+    destinations = request.get("DestinationConfig", {})
+    on_success = _destination(tx, name, destinations, "OnSuccess")
+    on_failure = _destination(tx, name, destinations, "OnFailure")
+    config = EventInvokeConfig(
+        account=name.account,
+        region=name.region,
+        function=name.name,
+        qualifier=_qualifier(name),
+        retries_max=request.get("MaximumRetryAttempts", before.retries_max if before else None),
+        age_s_max=request.get("MaximumEventAgeInSeconds", before.age_s_max if before else None),
+        on_success=on_success or (before.on_success if before else None),
+        on_failure=on_failure or (before.on_failure if before else None),
+        modified_at=tx.now,
+    )
+    tx.put(EVENT_CONFIGS, config)
+    return _shown(name, config)
+
+
+def _destination(read: Read, name: FunctionName, given: dict[str, Any], member: str) -> str | None:
+    arn = given.get(member, {}).get("Destination")
+    if not arn:
+        return None
+    parsed = arn_or_none(arn)
+    if parsed is None or parsed.service not in _DESTINATIONS:
+        success = f"OnSuccess(destination={arn})" if member == "OnSuccess" else "null"
+        failure = f"OnFailure(destination={arn})" if member == "OnFailure" else "null"
+        raise refuse(
+            f"The provided destination config DestinationConfig(onSuccess={success}, "
+            f"onFailure={failure}) is invalid."
+        )
+    if parsed.service == "lambda":
+        if arn in (name.arn, name.qualified_arn):
+            raise refuse("You can't specify the function as a destination for itself.")
+        function = parsed.resource.split(":")[1] if ":" in parsed.resource else ""
+        if read.get(FUNCTIONS, parsed.account, parsed.region, function, LATEST) is None:
+            raise refuse(f"The destination ARN {arn} is invalid.")
+    return str(arn)
+
+
+def _shown(name: FunctionName, config: EventInvokeConfig) -> Answer:
+    shown: Answer = {
+        "FunctionArn": f"{name.arn}:{config.qualifier}",
+        "LastModified": config.modified_at,
+        "DestinationConfig": {
+            "OnSuccess": {"Destination": config.on_success} if config.on_success else {},
+            "OnFailure": {"Destination": config.on_failure} if config.on_failure else {},
+        },
+    }
+    if config.retries_max is not None:
+        shown["MaximumRetryAttempts"] = config.retries_max
+    if config.age_s_max is not None:
+        shown["MaximumEventAgeInSeconds"] = config.age_s_max
+    return shown

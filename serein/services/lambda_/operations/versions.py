@@ -1,0 +1,66 @@
+"""Published versions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from serein.kernel.operations import Tx, operation
+from serein.services.lambda_.access import find_latest, function_of, name_of
+from serein.services.lambda_.model import PreconditionFailedException
+from serein.services.lambda_.records import FUNCTIONS, SETTINGS, Answer, Function, Request, Settings
+from serein.services.lambda_.rules.configuration import configuration_of, refuse
+
+
+@operation("PublishVersion", on=function_of)
+def publish_version(tx: Tx, request: Request) -> Answer:
+    """Make a version of $LATEST; the last one is answered when nothing has changed since."""
+    function = find_latest(tx, name_of(tx, request))
+    revision = request.get("RevisionId")
+    if revision and revision != function.revision:
+        raise PreconditionFailedException(
+            "The Revision Id provided does not match the latest Revision Id. Call the "
+            "GetFunction/GetAlias API to retrieve the latest Revision Id",
+            fields={"Type": "User"},
+        )
+    wanted = request.get("CodeSha256")
+    if wanted and wanted != function.code_sha256:
+        raise refuse(
+            f"CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST "
+            f"({function.code_sha256}). Please try again with the CodeSHA256 in $LATEST."
+        )
+    return configuration_of(publish(tx, function, request.get("Description", "")))
+
+
+def publish(tx: Tx, latest: Function, description: str) -> Function:
+    """The version of $LATEST as it is: the last one, or a new one where something has changed."""
+    key = (latest.account, latest.region, latest.name)
+    settings = tx.get(SETTINGS, *key) or Settings(
+        account=latest.account, region=latest.region, function=latest.name
+    )
+    if settings.last_version:
+        last = tx.get(FUNCTIONS, *key, settings.last_version)
+        if last is not None and _same(last, latest):
+            return last
+    number = settings.last_version + 1
+    version = msgspec.structs.replace(
+        latest,
+        version=number,
+        description=description or latest.description,
+        revision=tx.new_id(),
+        modified_at=tx.now,
+    )
+    tx.put(FUNCTIONS, version)
+    tx.put(SETTINGS, msgspec.structs.replace(settings, last_version=number))
+    return version
+
+
+def _same(version: Function, latest: Function) -> bool:
+    alike = msgspec.structs.replace(
+        latest,
+        version=version.version,
+        description=version.description,
+        revision=version.revision,
+        modified_at=version.modified_at,
+        code_blob=version.code_blob,
+    )
+    return alike == version

@@ -1,0 +1,56 @@
+"""The statement that AddPermission writes, in AWS's exact form."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from serein.services.lambda_.records import Request
+from serein.services.lambda_.rules.configuration import refuse
+
+_ACCOUNT = re.compile(r"\d{12}\Z")
+_SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws|amazon)\.com(\.cn)?\Z")
+
+
+def statement_of(request: Request, resource: str) -> dict[str, Any]:
+    """The policy statement for an AddPermission request. Raises InvalidParameterValueException."""
+    statement: dict[str, Any] = {
+        "Sid": request["StatementId"],
+        "Effect": "Allow",
+        "Principal": principal_of(request["Principal"]),
+        "Action": request["Action"],
+        "Resource": resource,
+    }
+    equal: dict[str, Any] = {}
+    if "SourceAccount" in request:
+        equal["AWS:SourceAccount"] = request["SourceAccount"]
+    if "EventSourceToken" in request:
+        equal["lambda:EventSourceToken"] = request["EventSourceToken"]
+    if "FunctionUrlAuthType" in request:
+        equal["lambda:FunctionUrlAuthType"] = request["FunctionUrlAuthType"]
+    if "PrincipalOrgID" in request:
+        equal["aws:PrincipalOrgID"] = request["PrincipalOrgID"]
+    conditions: dict[str, Any] = {}
+    if equal:
+        conditions["StringEquals"] = equal
+    if "SourceArn" in request:
+        conditions["ArnLike"] = {"AWS:SourceArn": request["SourceArn"]}
+    if "InvokedViaFunctionUrl" in request:
+        invoked = str(request["InvokedViaFunctionUrl"]).lower()
+        conditions["Bool"] = {"lambda:InvokedViaFunctionUrl": invoked}
+    if conditions:
+        statement["Condition"] = conditions
+    return statement
+
+
+def principal_of(text: str) -> str | dict[str, str]:
+    """The Principal element for what the caller named."""
+    if text == "*":
+        return "*"
+    if _ACCOUNT.match(text):
+        return {"AWS": f"arn:aws:iam::{text}:root"}
+    if text.startswith("arn:"):
+        return {"AWS": text}
+    if _SERVICE.match(text):
+        return {"Service": text}
+    raise refuse("The provided principal was invalid. Please check the principal and try again.")

@@ -1,0 +1,1 @@
+"""Rules of STS that need no store."""
