@@ -306,7 +306,7 @@ def test_many_at_once_and_beyond_the_processes(tmp_path: Path):
 
 def test_close_leaves_no_process(tmp_path: Path):
     bench = Bench(tmp_path)
-    zygotes = [station.zygote.pid for station in bench.pool._stations.values()]
+    zygotes = [station.zygote.pid for station in bench.pool.nursery._stations.values()]
     source = (
         "import os, subprocess, time\n"
         "def handler(e, c):\n"
@@ -315,7 +315,7 @@ def test_close_leaves_no_process(tmp_path: Path):
     )
     task = bench.start(bench.function(source))
     bench.run(asyncio.sleep(0.3))
-    pids = [e.pid for e in bench.pool._environments]
+    pids = [e.pid for e in bench.pool.nursery._environments]
     bench.close()
     assert pids
     assert not [pid for pid in [*pids, *zygotes] if pid and running(pid)]
@@ -329,7 +329,7 @@ def test_expired_credentials_end_an_environment(tmp_path: Path):
         async def credentials(spec: Any) -> Credentials:
             return Credentials("AKIA", "secret", "token", 0.0)
 
-        bench.pool._credentials = credentials
+        bench.pool.nursery._credentials = credentials
         spec = bench.function(
             "import os\ndef handler(e, c):\n    return os.environ['AWS_ACCESS_KEY_ID']\n"
         )

@@ -84,7 +84,7 @@ def check_top(document: Mapping[str, Any], kind: PolicyKind) -> None:
         if newer:
             raise MalformedPolicy("The policy must contain a valid version string")
         raise syntax_error(kind)
-    if not newer and version != "2012-10-17":
+    if not newer and version not in (None, "2012-10-17"):
         raise MalformedPolicy("Policy document must be version 2012-10-17 or greater.")
     if "Statement" not in document:
         raise MalformedPolicy("Missing required field Statement") if newer else syntax_error(kind)

@@ -30,8 +30,8 @@ _IMPLICIT: dict[PolicyKind, str] = {
 def refusal_message(request: Request, decision: Decision) -> str:
     """What AWS tells the caller whom `decision` refused.
 
-    SQS writes its actions in lower case and S3 puts the resource in quotes; STS does not say why a role could not be
-    assumed, for the reason lies in an account that the caller may know nothing of.
+    SQS writes its actions in lower case, S3 puts the resource in quotes, IAM names what exists by kind and name. STS does not
+    say why a role could not be assumed, for the reason lies in an account that the caller may know nothing of.
     """
     action = request.action
     resource = request.resource
@@ -40,6 +40,8 @@ def refusal_message(request: Request, decision: Decision) -> str:
         action = action.lower()
     elif service == "s3":
         resource = f'"{resource}"'
+    elif service == "iam" and not action.startswith(_IAM_BY_ARN):
+        resource = _iam_resource(resource)
     who = request.arn if request.kind != "anonymous" else "anonymous"
     told = f"User: {who} is not authorized to perform: {action} on resource: {resource}"
     untold = action.startswith("sts:AssumeRole") and decision.outcome != "explicit_deny"
@@ -48,3 +50,23 @@ def refusal_message(request: Request, decision: Decision) -> str:
     if decision.outcome == "explicit_deny":
         return f"{told} with an explicit deny in {_EXPLICIT[decision.kind]}"
     return f"{told} because no {_IMPLICIT[decision.kind]} allows the {action} action"
+
+
+_IAM_BY_ARN = (
+    "iam:PassRole",
+    "iam:CreateRole",
+    "iam:CreateUser",
+    "iam:CreateGroup",
+    "iam:CreateInstanceProfile",
+    "iam:CreateServiceLinkedRole",
+)
+
+
+def _iam_resource(arn: str) -> str:
+    """`role worker`, `policy arn:aws:iam::…`, as IAM's own refusals have it."""
+    kind, slash, rest = arn.rpartition(":")[2].partition("/")
+    if not slash:
+        return arn
+    if kind == "policy":
+        return f"policy {arn}"
+    return f"{kind} {rest.rpartition('/')[2]}" if kind in ("user", "group", "role") else arn

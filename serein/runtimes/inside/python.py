@@ -34,6 +34,7 @@ _RAISED_IN_RUNTIME = (
 )
 
 Handler = Callable[[Any, LambdaContext], Any]
+Dumps = Callable[[Any], bytes]
 
 
 class Peak(Protocol):
@@ -88,11 +89,10 @@ class LambdaLoggerHandler(logging.Handler):
         self._sink.write(self.format(record))
 
 
-def serve(channel: frames.FrameSocket, handler_name: str, peak: Peak) -> None:
+def serve(channel: frames.FrameSocket, handler_name: str, peak: Peak, dumps: Dumps) -> None:
     """Import the handler and answer events until the pool closes the channel."""
     sink = LogSink(1)
     logging.getLogger().addHandler(LambdaLoggerHandler(sink))
-    dumps = _encoder()
     try:
         handler = find_handler(handler_name)
     except Fault as fault:
@@ -159,7 +159,7 @@ def _handle(
     facts: dict[str, Any],
     payload: bytes,
     sink: LogSink,
-    dumps: Callable[[Any], bytes],
+    dumps: Dumps,
 ) -> tuple[int, bytes]:
     request_id: str = facts["id"]
     sink.request_id = request_id
@@ -205,7 +205,7 @@ def _unmarshalled(payload: bytes) -> Any:
         raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
 
 
-def _marshalled(result: Any, dumps: Callable[[Any], bytes]) -> bytes:
+def _marshalled(result: Any, dumps: Dumps) -> bytes:
     if isinstance(result, bytes):
         return result
     try:
@@ -214,7 +214,7 @@ def _marshalled(result: Any, dumps: Callable[[Any], bytes]) -> bytes:
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
 
 
-def _encoder() -> Callable[[Any], bytes]:
+def encoder() -> Dumps:
     """JSON as AWS's runtime writes it: ASCII up to Python 3.11, Decimals as plain numbers."""
     mark = f"\x00{time.time_ns():x}:"
     numbers = re.compile(re.escape(json.dumps(mark)[:-1]) + r"([-+0-9.Ee]+|-?Infinity)\"")

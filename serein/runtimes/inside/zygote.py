@@ -6,25 +6,23 @@ when the pool does, and its children end with it.
 
 from __future__ import annotations
 
-import array
-import fcntl
 import gc
-import json
 import os
-import resource
 import select
+import shutil
 import signal
 import site
 import socket
 import ssl
 import sys
+import tempfile
 import time
 from typing import Any, TypedDict
 
-from serein.runtimes.inside import confine, frames, python, roots, seccomp, syscalls
+from serein.runtimes.inside import confine, python, roots, seccomp, syscalls
+from serein.runtimes.inside.child import Channel, Child, Findings
 
-_MESSAGE_BYTES_MAX = 65_536
-_DESCRIPTORS_MAX = 4
+REHEARSALS = 10
 
 
 class ZygotePlan(TypedDict):
@@ -38,61 +36,6 @@ class ZygotePlan(TypedDict):
     preload: list[str]
 
 
-class Findings:
-    """What of the isolation this machine allows, and what it does not, with the reasons."""
-
-    def __init__(self) -> None:
-        self.machine: confine.Machine = {
-            "namespaces": False,
-            "change_user": False,
-            "seccomp": False,
-            "landlock": 0,
-            "readable": [],
-        }
-        self.missing: list[str] = []
-        self.root: int | None = None
-        self.program: syscalls.SeccompProgram | None = None
-
-
-class Channel:
-    """The zygote's end of its conversation with the pool."""
-
-    def __init__(self, descriptor: int) -> None:
-        # Out of the way of the numbers that a child gives its own descriptors, 3 kept free for its channel.
-        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 16)
-        os.close(descriptor)
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        if nothing != confine.CHANNEL:
-            os.dup2(nothing, confine.CHANNEL, inheritable=False)
-            os.close(nothing)
-        self._socket = socket.socket(fileno=moved)
-
-    def fileno(self) -> int:
-        """The descriptor, for poll."""
-        return self._socket.fileno()
-
-    def receive(self) -> tuple[dict[str, Any], list[int]] | None:
-        """The next message and its descriptors, or None when the pool is gone."""
-        data, descriptors, _, _ = socket.recv_fds(
-            self._socket, _MESSAGE_BYTES_MAX, _DESCRIPTORS_MAX
-        )
-        if not data:
-            return None
-        message: dict[str, Any] = json.loads(data)
-        return message, list(descriptors)
-
-    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
-        """Send a message; a pool that is gone is noticed by the next receive."""
-        ancillary = []
-        if descriptors:
-            passed = array.array("i", descriptors)
-            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)]
-        try:
-            self._socket.sendmsg([json.dumps(message).encode()], ancillary)
-        except BrokenPipeError:
-            pass
-
-
 def main(descriptor: int, plan: ZygotePlan) -> None:
     """Serve the pool at the other end of `descriptor` until it is gone."""
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -102,6 +45,8 @@ def main(descriptor: int, plan: ZygotePlan) -> None:
     findings = examine(plan)
     path = plan["path"] if findings.machine["namespaces"] else plan["plain_path"]
     preloaded = _preload(path, plan["preload"])
+    if plan["preload"]:
+        _rehearse()
     channel.send(
         {
             "event": "ready",
@@ -181,15 +126,35 @@ def _preload(path: list[str], modules: list[str]) -> dict[str, bool]:
     True for packages outside the standard library, which go together."""
     before = set(sys.modules)
     sys.path[:] = [*path, *sys.path]
+    # Serein's own environment may have what boto3 takes when it finds it; functions will not.
+    sys.modules["awscrt"] = None  # type: ignore[assignment]
     for name in modules:
         try:
             __import__(name)
         except ImportError:
             continue
+    del sys.modules["awscrt"]
     gc.collect()
     standard = sys.stdlib_module_names
     names = {name.partition(".")[0] for name in set(sys.modules) - before}
     return {name: name not in standard for name in names}
+
+
+def _rehearse() -> None:
+    """Do once what every child will do, so that what is loaded and set up on first use is there before the fork."""
+    ssl.RAND_bytes(16)
+    folder = tempfile.mkdtemp(prefix="serein-rehearsal-")
+    try:
+        with open(folder + "/rehearsal_of_serein.py", "w", encoding="utf-8") as file:
+            file.write("def handler(event, context):\n    return event\n")
+        sys.path.insert(0, folder)
+        for _ in range(REHEARSALS):
+            python.find_handler("rehearsal_of_serein.handler")
+            del sys.modules["rehearsal_of_serein"]
+    finally:
+        sys.path.remove(folder)
+        sys.path_importer_cache.pop(folder, None)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Zygote:
@@ -200,6 +165,7 @@ class Zygote:
         self._findings = findings
         self._preloaded = preloaded
         self._children: dict[int, int] = {}
+        self._dumps = python.encoder()
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -249,7 +215,8 @@ class Zygote:
                 pid = os.fork()
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
-                    Child(self._channel, self._findings, self._preloaded).run(request, descriptors)
+                    child = Child(self._channel, self._findings, self._preloaded, self._dumps)
+                    child.run(request, descriptors)
             finally:
                 if namespaces:
                     # Else the next unshare fails, and no thread can start here.
@@ -303,139 +270,6 @@ class Zygote:
             self._children.pop(pid, None)
             if not self._findings.machine["namespaces"]:
                 self._kill_orphans()
-
-
-class Child:
-    """A forked process on its way to become a function's."""
-
-    def __init__(self, channel: Channel, findings: Findings, preloaded: dict[str, bool]) -> None:
-        self._channel = channel
-        self._findings = findings
-        self._preloaded = preloaded
-
-    def run(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        """Never returns."""
-        code = 1
-        try:
-            self._become(request, descriptors)
-            code = 0
-        except SystemExit as ending:
-            code = _exit_code(ending)
-        except BaseException as error:
-            sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        finally:
-            for stream in (sys.stdout, sys.stderr):
-                try:
-                    stream.flush()
-                except (OSError, ValueError):
-                    pass
-            os._exit(code)
-
-    def _become(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-            # A runtime that is executed would inherit what Python ignores.
-            if request["assignment"] is not None or number in (signal.SIGCHLD, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
-        _place_descriptors(*descriptors)
-        findings = self._findings
-        listeners = confine.become_blank(findings.machine, request["cgroups"])
-        passed = tuple(listener.fileno() for listener in listeners)
-        self._channel.send({"event": "blank", "id": request["id"]}, passed)
-        for listener in listeners:
-            listener.close()
-        assignment: confine.Assignment | None = request["assignment"]
-        if assignment is not None:
-            confine.settle(findings.machine, assignment, findings.root, findings.program)
-            self._channel.send({"event": "settled", "id": request["id"]})
-            _execute(assignment)
-        channel = frames.FrameSocket(socket.socket(fileno=confine.CHANNEL))
-        try:
-            kind, meta, _ = channel.receive()
-        except (frames.Closed, OSError):
-            return
-        if kind == frames.ASSIGN:
-            assignment = json.loads(meta)
-            confine.settle(findings.machine, assignment, findings.root, findings.program)
-            self._serve(channel, assignment)
-
-    def _serve(self, channel: frames.FrameSocket, assignment: confine.Assignment) -> None:
-        syscalls.close_from(confine.CHANNEL + 1)
-        # Children that are each pid 1 of their namespace would draw the same numbers from OpenSSL.
-        ssl.RAND_add(os.urandom(32), 32.0)
-        os.environ.clear()
-        os.environ.update(assignment["environment"])
-        time.tzset()
-        _replace_streams()
-        task_root = assignment["environment"]["LAMBDA_TASK_ROOT"]
-        os.chdir(task_root)
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        layered = [f"/opt/python/lib/{version}/site-packages", "/opt/python"]
-        if assignment["opt"] is None:
-            layered = []
-        elif not self._findings.machine["namespaces"]:
-            layered = [assignment["opt"] + path.removeprefix("/opt") for path in layered]
-        sys.path[:] = [task_root, *layered, *sys.path]
-        _give_way(self._preloaded, [task_root, *layered])
-        gc.enable()
-        python.serve(channel, assignment["handler"], _peak_kib)
-
-
-def _execute(assignment: confine.Assignment) -> None:
-    """Become another program, which finds the channel at its descriptor; returns only for want of a command."""
-    command = assignment["command"]
-    if not command:
-        return
-    os.set_inheritable(confine.CHANNEL, True)
-    syscalls.close_from(confine.CHANNEL + 1)
-    os.execve(command[0], command, assignment["environment"])
-
-
-def _place_descriptors(connection: int, log: int) -> None:
-    """The channel at 3 (kept free since the start), the log at 1 and 2, nothing at 0."""
-    nothing = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.dup2(connection, confine.CHANNEL, inheritable=False)
-    for descriptor in (connection, log, nothing):
-        os.close(descriptor)
-
-
-def _replace_streams() -> None:
-    """Text streams on the log, written at each line's end, whatever the text holds."""
-    sys.stdout = open(1, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
-
-
-def _give_way(preloaded: dict[str, bool], folders: list[str]) -> None:
-    """Forget preloaded modules that the function brings itself; packages outside the standard library go together."""
-    names: set[str] = set()
-    for folder in folders:
-        try:
-            names.update(entry.name.partition(".")[0] for entry in os.scandir(folder))
-        except OSError:
-            continue
-    taken = {name for name in names if name in preloaded}
-    if not taken:
-        return
-    if any(preloaded[name] for name in taken):
-        taken.update(name for name, packaged in preloaded.items() if packaged)
-    for module in list(sys.modules):
-        if module.partition(".")[0] in taken:
-            del sys.modules[module]
-
-
-def _peak_kib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _exit_code(ending: SystemExit) -> int:
-    if ending.code is None:
-        return 0
-    if isinstance(ending.code, int):
-        return ending.code & 0xFF
-    sys.stderr.write(f"{ending.code}\n")
-    return 1
 
 
 def give_interactive_names() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serein.kernel.operations import Context, Read
 from serein.kernel.services import Service, Worker
-from serein.services.iam.access import resource_tags
+from serein.services.iam.access import entity_conditions
 from serein.services.iam.identities import StoredIdentities
 from serein.services.iam.operations import (
     access_keys,
@@ -67,18 +67,9 @@ def service(identities: StoredIdentities) -> Service:
         denied=("AccessDenied", 403),
         invalid=invalid,
         owner_of=_owner_of,
-        conditions_of=resource_tags,
+        conditions_of=entity_conditions,
         workers=(Worker(name="iam.last_uses", run=write_down),),
     )
 
 
-SERVICE = Service(
-    name="iam",
-    operations=_OPERATIONS,
-    denied=("AccessDenied", 403),
-    invalid=invalid,
-    owner_of=_owner_of,
-    conditions_of=resource_tags,
-)
-
-__all__ = ["SERVICE", "StoredIdentities", "service"]
+__all__ = ["StoredIdentities", "service"]

@@ -78,9 +78,21 @@ def policy_arn_conditions(call: Call) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def resource_tags(read: Read, arn: str) -> Mapping[str, tuple[str, ...]]:
-    """iam:ResourceTag/…: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
-    return {f"iam:resourcetag/{key.lower()}": (value,) for key, value in read.tags_of(arn).items()}
+def entity_conditions(read: Read, arn: str) -> Mapping[str, tuple[str, ...]]:
+    """iam:ResourceTag/… of what a request is about, and iam:PermissionsBoundary, the boundary that a user or role has.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    """
+    found = {f"iam:resourcetag/{key.lower()}": (value,) for key, value in read.tags_of(arn).items()}
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    entity: User | Role | None = None
+    if kind == "user":
+        entity = read.get(USERS, read.account, name.rpartition("/")[2].lower())
+    elif kind == "role":
+        entity = read.get(ROLES, read.account, name.rpartition("/")[2].lower())
+    if entity is not None and entity.boundary:
+        found["iam:permissionsboundary"] = (entity.boundary,)
+    return found
 
 
 def find_user(read: Read, name: str) -> User:

@@ -224,3 +224,10 @@ def read_source(call: Call) -> list[Need]:
     bucket, key, version = split_copy_source(call.params.get("CopySource", ""))
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
     return [Need(action, f"{PREFIX}{bucket}/{key}")]
+
+
+def bypass(call: Call) -> list[Need]:
+    """The need to go past governance retention, where the request asks for that."""
+    if not call.params.get("BypassGovernanceRetention"):
+        return []
+    return [Need("s3:BypassGovernanceRetention", object_of(call))]

@@ -42,51 +42,55 @@ async def receive(
     request: Mapping[str, Any],
     *,
     algorithm: str = "",
+    also: str = "",
+    hex_md5: bool = False,
     inline_bytes_max: int = INLINE_BYTES_MAX,
 ) -> Received:
     """Take the request's Body in, checking its declared digests. Raises BadDigest, EntityTooLarge, MissingContentLength.
 
-    A body that fails a check leaves nothing behind but a blob to be swept.
+    A body that fails a check leaves nothing behind but a blob to be swept. `also` names a second checksum to keep;
+    `hex_md5` says how the refusal writes the digest that was expected.
     """
     wanted, value = checksums.declared(request)
     algorithm = wanted or checksums.asked(request) or algorithm or checksums.DEFAULT
+    names = [algorithm] if also in ("", algorithm) else [algorithm, also]
     body = request.get("Body", b"")
-    md5, digest = checksums.new_digest("MD5"), checksums.new_digest(algorithm)
+    md5, digests = checksums.new_digest("MD5"), [checksums.new_digest(name) for name in names]
     if isinstance(body, bytes):
-        md5.update(body)
-        digest.update(body)
+        for digest in (md5, *digests):
+            digest.update(body)
         size, data, piece = len(body), body, None
         if size > inline_bytes_max:
             piece, data = Piece(blob=await cx.blobs.write(body), size=size), b""
     else:
         if request.get("ContentLength") is None and not hasattr(body, "trailers"):
             raise refusal("MissingContentLength")
-        intake = _Intake(body, md5, digest)
+        intake = _Intake(body, (md5, *digests))
         data = await intake.head(inline_bytes_max)
         piece = None
         if not intake.ended:
             piece = Piece(blob=await cx.blobs.write(intake.rest(data)), size=0)
             piece = msgspec.structs.replace(piece, size=intake.size)
         size = intake.size
-    computed = checksums.in_base64(digest.digest())
+    sums = {
+        name: checksums.in_base64(digest.digest())
+        for name, digest in zip(names, digests, strict=True)
+    }
     trailers = getattr(body, "trailers", {})
     value = value or trailers.get(f"x-amz-checksum-{algorithm.lower()}", "")
-    checksums.check_md5(request.get("ContentMD5"), md5.digest())
-    if value and value != computed:
+    checksums.check_md5(request.get("ContentMD5"), md5.digest(), in_hex=hex_md5)
+    if value and value != sums[algorithm]:
         raise checksums.mismatch(algorithm)
     kept = None if piece is not None else data
-    return Received(size, md5.digest().hex(), {algorithm: computed}, kept, piece)
+    return Received(size, md5.digest().hex(), sums, kept, piece)
 
 
 class _Intake:
     """A streamed body, digested as it is read."""
 
-    def __init__(
-        self, body: AsyncIterator[bytes], md5: checksums.Digest, digest: checksums.Digest
-    ) -> None:
+    def __init__(self, body: AsyncIterator[bytes], digests: tuple[checksums.Digest, ...]) -> None:
         self._body = body
-        self._md5 = md5
-        self._digest = digest
+        self._digests = digests
         self.size = 0
         self.ended = False
 
@@ -113,8 +117,8 @@ class _Intake:
                 raise refusal(
                     "EntityTooLarge", ProposedSize=self.size, MaxSizeAllowed=OBJECT_BYTES_MAX
                 )
-            self._md5.update(part)
-            self._digest.update(part)
+            for digest in self._digests:
+                digest.update(part)
             yield part
 
 

@@ -84,7 +84,8 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     acl: dict[str, Any] = {}
     lock_mode: str = ""
     lock_until: float = 0.0
-    legal_hold: bool = False
+    legal_hold: str = ""
+    """"ON", "OFF" once it was set, or ""."""
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,14 +85,19 @@ def _forget(tx: Tx, older: StoredObject) -> None:
     bodies.discard(tx, older)
 
 
-def delete_latest(tx: Tx, bucket: Bucket, key: str) -> StoredObject | None:
-    """A delete without a version: gone in a plain bucket, else covered by a marker. The marker, or None."""
+def delete_latest(
+    tx: Tx, bucket: Bucket, key: str, *, family: str = "ObjectRemoved"
+) -> StoredObject | None:
+    """A delete without a version: gone in a plain bucket, else covered by a marker. The marker, or None.
+
+    `family` is the kind of event that is told of it.
+    """
     current = tx.get(OBJECTS, bucket.name, key)
     if not bucket.versioning:
         if current is not None:
             tx.delete(OBJECTS, bucket.name, key)
             bodies.discard(tx, current)
-            notify(tx, bucket, current, "ObjectRemoved:Delete")
+            notify(tx, bucket, current, f"{family}:Delete")
         return None
     sequence = next_sequence(tx, current)
     marker = StoredObject(
@@ -106,12 +111,18 @@ def delete_latest(tx: Tx, bucket: Bucket, key: str) -> StoredObject | None:
     )
     _make_room(tx, bucket, key, current, marker.version)
     tx.put(OBJECTS, marker)
-    notify(tx, bucket, marker, "ObjectRemoved:DeleteMarkerCreated")
+    notify(tx, bucket, marker, f"{family}:DeleteMarkerCreated")
     return marker
 
 
 def delete_version(
-    tx: Tx, bucket: Bucket, key: str, version: str, *, bypass: bool = False
+    tx: Tx,
+    bucket: Bucket,
+    key: str,
+    version: str,
+    *,
+    bypass: bool = False,
+    family: str = "ObjectRemoved",
 ) -> StoredObject | None:
     """Remove one version for good; the newest of the others becomes the latest. What was removed, or None."""
     found = version_or_none(tx, bucket.name, key, version)
@@ -128,14 +139,14 @@ def delete_version(
             tx.put(OBJECTS, newest)
     else:
         _forget(tx, found)
-    notify(tx, bucket, found, "ObjectRemoved:Delete")
+    notify(tx, bucket, found, f"{family}:Delete")
     return found
 
 
 def check_lock(tx: Tx, found: StoredObject, *, bypass: bool) -> None:
     """Raises AccessDenied while a version is under legal hold or retention."""
     governed = found.lock_mode == "GOVERNANCE" and bypass
-    if found.legal_hold or (found.lock_until > tx.now and not governed):
+    if found.legal_hold == "ON" or (found.lock_until > tx.now and not governed):
         raise refusal("AccessDenied", "Access Denied because object protected by object lock.")
 
 

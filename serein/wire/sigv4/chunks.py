@@ -162,7 +162,7 @@ class ChunkDecoder:
     def _check_signature(
         self, seed: ChunkSeed, to_sign: str, signature: str, *, trailer: bool
     ) -> None:
-        expected = hmac.digest(seed.key, to_sign.encode(), "sha256").hex()
+        expected = seed.key.sign(to_sign.encode())
         if not hmac.compare_digest(expected.encode(), signature.encode("latin-1")):
             raise SignatureProblem(
                 "trailer_signature_mismatch" if trailer else "chunk_signature_mismatch",

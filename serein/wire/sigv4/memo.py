@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -30,6 +31,25 @@ class Bounded(Generic[Key, Value]):
         self.entries[key] = value
 
 
+class SigningKey:
+    """A derived key with both halves of its HMAC begun: half the time of `hmac.digest`."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def sign(self, message: bytes) -> str:
+        """The HMAC-SHA256 of `message`, hexadecimal."""
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 class CredentialScope(msgspec.Struct, frozen=True):
     """An Authorization header up to its signature, understood once."""
 
@@ -50,15 +70,15 @@ class SignatureMemo:
 
     def __init__(self, entries_max: int = 4096) -> None:
         self.credentials: Bounded[str, CredentialScope] = Bounded(entries_max)
-        self._signing_keys: Bounded[tuple[str, str, str, str], bytes] = Bounded(entries_max)
+        self._signing_keys: Bounded[tuple[str, str, str, str], SigningKey] = Bounded(entries_max)
         self._public_keys: Bounded[tuple[str, str], EllipticCurvePublicKey] = Bounded(256)
 
-    def signing_key(self, secret: str, date: str, region: str, service: str) -> bytes:
+    def signing_key(self, secret: str, date: str, region: str, service: str) -> SigningKey:
         """The SigV4 key derived from `secret` for one credential scope."""
         name = (secret, date, region, service)
         key = self._signing_keys.entries.get(name)
         if key is None:
-            key = derive_signing_key(secret, date, region, service)
+            key = SigningKey(derive_signing_key(secret, date, region, service))
             self._signing_keys.put(name, key)
         return key
 

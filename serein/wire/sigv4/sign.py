@@ -153,7 +153,7 @@ def verify_form(presented: Presented, policy: str, secret: str, memo: SignatureM
         matches = is_signed_by(public_key, presented.signature, policy.encode())
     else:
         key = memo.signing_key(secret, presented.date, presented.region, presented.service)
-        expected = hmac.digest(key, policy.encode(), "sha256").hex()
+        expected = key.sign(policy.encode())
         matches = hmac.compare_digest(expected.encode(), presented.signature.encode())
     if not matches:
         detail = {

@@ -25,7 +25,7 @@ from serein.wire.sigv4.canonical import (
     raw_bytes,
 )
 from serein.wire.sigv4.credentials import UNSIGNED, V4, V4A, Presented
-from serein.wire.sigv4.memo import SignatureMemo
+from serein.wire.sigv4.memo import SignatureMemo, SigningKey
 from serein.wire.sigv4.problems import SignatureProblem
 from serein.wire.sigv4.v4a import derive_public_key, is_signed_by
 
@@ -53,7 +53,7 @@ class ChunkSeed(msgspec.Struct, frozen=True):
     """What the signatures of a body's chunks are chained from."""
 
     signature: str
-    key: bytes
+    key: SigningKey
     timestamp_text: str
     scope: str
 
@@ -94,7 +94,7 @@ def verify(
     to_sign = f"{algorithm}\n{presented.timestamp_text}\n{presented.scope}\n{digest}"
     if algorithm is V4:
         key = memo.signing_key(secret, presented.date, presented.region, presented.service)
-        expected = hmac.digest(key, to_sign.encode(), "sha256").hex()
+        expected = key.sign(to_sign.encode())
         matches = hmac.compare_digest(expected.encode(), presented.signature.encode())
     else:
         public_key = memo.public_key(secret, presented.access_key, derive_public_key)
@@ -170,7 +170,7 @@ def _check_coverage(presented: Presented, request: HttpRequest, is_s3: bool) -> 
     loose = [
         name
         for name in request.headers
-        if name.startswith("x-amz-") and name not in signed and name != "x-amz-security-token"
+        if name not in signed and name[:6] == "x-amz-" and name != "x-amz-security-token"
     ]
     if loose:
         if presented.in_query and not is_s3:

@@ -420,3 +420,24 @@ def test_a_policy_that_must_allow_holds_for_the_root_too() -> None:
     assert not decide(USER_ASKS, [ALLOW], other, resource_must_allow=True).allowed
     assert decide(ROOT_ASKS, [], granting({"AWS": HERE}), resource_must_allow=True).allowed
     assert decide(USER_ASKS, [ALLOW], granting({"AWS": HERE}), resource_must_allow=True).allowed
+
+
+@pytest.mark.parametrize(
+    ("action", "arn", "told"),
+    [
+        ("iam:GetRole", ROLE, "role worker"),
+        ("iam:DeleteUser", USER, "user bob"),
+        (
+            "iam:GetPolicy",
+            "arn:aws:iam::aws:policy/ReadOnlyAccess",
+            "policy arn:aws:iam::aws:policy/ReadOnlyAccess",
+        ),
+        ("iam:CreateRole", ROLE, ROLE),
+        ("iam:PassRole", ROLE, ROLE),
+        ("iam:ListRoles", "*", "*"),
+    ],
+)
+def test_iam_names_what_exists(action: str, arn: str, told: str) -> None:
+    asks = msgspec.structs.replace(USER_ASKS, action=action, resource=arn)
+    message = refusal_message(asks, Decision(False, "implicit_deny", "identity"))
+    assert f"perform: {action} on resource: {told} because" in message

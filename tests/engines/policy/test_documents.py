@@ -40,7 +40,6 @@ CASES: list[tuple[Any, PolicyKind, str]] = [
     ({**one(), "Extra": 1}, "identity", SYNTAX),
     ({**one(), "Version": "2012-10-18"}, "identity", SYNTAX),
     ({**one(), "Version": "2008-10-17"}, "identity", "Policy document must be version 2012-10-17 or greater."),
-    ({"Statement": one()["Statement"]}, "identity", "Policy document must be version 2012-10-17 or greater."),
     (one(Effect="allow"), "identity", SYNTAX),
     (one(Effect=None), "identity", SYNTAX),
     (one(Surprise=1), "identity", SYNTAX),

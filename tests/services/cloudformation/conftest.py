@@ -99,6 +99,14 @@ class Stacks:
             for e in reversed(events)
         ]
 
+    def failures(self, name: str) -> str:
+        """What failed and why, for a test's own failure."""
+        return "; ".join(
+            f"{who}: {words}"
+            for who, status, words in self.events(name)
+            if words and "FAILED" in status
+        )
+
     def physical(self, name: str, logical_id: str) -> str:
         """A resource's physical id."""
         detail = self.client.describe_stack_resource(StackName=name, LogicalResourceId=logical_id)

@@ -243,7 +243,7 @@ Outputs: {Name: {Value: !Ref T}}
     assert described["Status"] == "CREATE_COMPLETE", described
     stacks.client.execute_change_set(ChangeSetName=described["ChangeSetId"])
     stack = stacks.settle("app")
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     table = stacks.cloud.client("dynamodb").describe_table(
         TableName=stack["Outputs"][0]["OutputValue"]
     )

@@ -45,7 +45,7 @@ Outputs: {Arn: {Value: !GetAtt T.Arn}, Name: {Value: !Ref T}%s}
 
 def test_a_table(stacks: Stacks) -> None:
     stack = stacks.create("app", TABLE % ("", "", ""))
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     name = outputs(stack)["Name"]
     assert outputs(stack)["Arn"].endswith(f":table/{name}")
     more = TABLE % (
@@ -55,16 +55,16 @@ def test_a_table(stacks: Stacks) -> None:
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}
       Tags: [{Key: a, Value: b}]
       GlobalSecondaryIndexes:
-        - {IndexName: g, KeySchema: [{AttributeName: g, KeyType: HASH}], Projection: {ProjectionType: ALL}}""",
+        - {IndexName: by-g, KeySchema: [{AttributeName: g, KeyType: HASH}], Projection: {ProjectionType: ALL}}""",
         ", Stream: {Value: !GetAtt T.StreamArn}",
     )
     stack = stacks.update("app", more)
-    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
     assert outputs(stack)["Name"] == name
     assert "/stream/" in outputs(stack)["Stream"]
     dynamodb = stacks.cloud.client("dynamodb")
     table = dynamodb.describe_table(TableName=name)["Table"]
-    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["g"]
+    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["by-g"]
     ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
     stacks.delete("app")
@@ -107,7 +107,7 @@ INLINE = "{PolicyName: %s, PolicyDocument: {Version: '2012-10-17', Statement: [{
 
 def test_identities(stacks: Stacks) -> None:
     stack = stacks.create("app", ROLE % ("one", INLINE % "a", "s3:*"), Capabilities=CAPABILITIES)
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     iam = stacks.cloud.client("iam")
     role = outputs(stack)["Role"]
     assert sorted(iam.list_role_policies(RoleName=role)["PolicyNames"]) == ["a", "extra"]
@@ -115,7 +115,7 @@ def test_identities(stacks: Stacks) -> None:
     assert len(outputs(stack)["Secret"]) == 40
     secret = outputs(stack)["Secret"]
     stack = stacks.update("app", ROLE % ("two", INLINE % "b", "sqs:*"), Capabilities=CAPABILITIES)
-    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
     assert outputs(stack)["Secret"] == secret
     assert sorted(iam.list_role_policies(RoleName=role)["PolicyNames"]) == ["b", "extra"]
     assert iam.get_role(RoleName=role)["Role"]["Description"] == "two"
@@ -134,7 +134,7 @@ Resources:
 Outputs: {Arn: {Value: !GetAtt G.Arn}}
 """
     stack = stacks.create("app", template % 7)
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     assert outputs(stack)["Arn"].endswith(":*")
     stacks.update("app", template % '"14"')
     groups = stacks.cloud.client("logs").describe_log_groups()["logGroups"]
@@ -157,13 +157,13 @@ Outputs: {Url: {Value: !GetAtt A.ApiEndpoint}, Api: {Value: !Ref A}}
 
 def test_an_http_api(stacks: Stacks) -> None:
     stack = stacks.create("app", API % ("*", "x"))
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     api = outputs(stack)["Api"]
     assert api in outputs(stack)["Url"]
     client = stacks.cloud.client("apigatewayv2")
     assert [r["RouteKey"] for r in client.get_routes(ApiId=api)["Items"]] == ["GET /x"]
     stack = stacks.update("app", API % ("https://a.example", "y"))
-    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
     assert [r["RouteKey"] for r in client.get_routes(ApiId=api)["Items"]] == ["GET /y"]
     assert client.get_api(ApiId=api)["CorsConfiguration"]["AllowOrigins"] == ["https://a.example"]
     assert stacks.delete("app")["StackStatus"] == "DELETE_COMPLETE", stacks.events(stack["StackId"])
@@ -195,13 +195,13 @@ def test_an_api_from_a_document(stacks: Stacks) -> None:
         }
     )
     stack = stacks.create("app", template)
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     client = stacks.cloud.client("apigatewayv2")
     api = outputs(stack)["Api"]
     assert client.get_api(ApiId=api)["Name"] == "app"
     assert [r["RouteKey"] for r in client.get_routes(ApiId=api)["Items"]] == ["GET /x"]
     stack = stacks.update("app", template.replace("/x", "/y"))
-    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
     assert [r["RouteKey"] for r in client.get_routes(ApiId=api)["Items"]] == ["GET /y"]
 
 
@@ -221,7 +221,7 @@ Resources:
   Q: {Type: "AWS::SQS::Queue", Properties: {DelaySeconds: "2", FifoQueue: "true", ContentBasedDeduplication: false}}
 """
     stack = stacks.create("app", template)
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     url = stacks.physical("app", "Q")
     got = stacks.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     assert got["Attributes"]["DelaySeconds"] == "2"
@@ -250,7 +250,7 @@ Outputs: {SourceBucket: {Value: !Ref B}}
 def test_a_bucket(stacks: Stacks) -> None:
     needs(stacks, "s3")
     stack = stacks.create("app", BUCKET % 10)
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     s3 = stacks.cloud.client("s3")
     name = outputs(stack)["SourceBucket"]
     assert name == name.lower()
@@ -278,6 +278,6 @@ Outputs: {U: {Value: !GetAtt N.Outputs.U}}
     url = "https://s3.us-east-1.amazonaws.com/templates/outer.yaml"
     stacks.client.create_stack(StackName="app", TemplateURL=url)
     stack = stacks.settle("app")
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     assert outputs(stack)["U"].endswith("/inner")
     assert stacks.delete("app")["StackStatus"] == "DELETE_COMPLETE"

@@ -39,7 +39,7 @@ def refused(call: Any, **params: Any) -> tuple[str, str]:
 
 def test_a_stack_is_created(stacks: Stacks) -> None:
     stack = stacks.create("app", QUEUE, Tags=[{"Key": "team", "Value": "a"}])
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     assert stack["DisableRollback"] is False
     assert stack["EnableTerminationProtection"] is False
     assert stack["NotificationARNs"] == []
@@ -196,7 +196,7 @@ def test_an_update_in_place(stacks: Stacks) -> None:
     url = stacks.physical("app", "Queue")
     params = [{"ParameterKey": "Delay", "ParameterValue": "9"}]
     stack = stacks.update("app", QUEUE, Parameters=params)
-    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
     assert stacks.physical("app", "Queue") == url
     attributes = stacks.cloud.client("sqs").get_queue_attributes(
         QueueUrl=url, AttributeNames=["DelaySeconds"]
@@ -223,7 +223,7 @@ def test_an_update_that_replaces_adds_and_removes(stacks: Stacks) -> None:
     after = 'Resources: {A: {Type: "AWS::SQS::Queue", Properties: {QueueName: two}}, C: {Type: "AWS::SQS::Queue"}}'
     stacks.create("app", before)
     stack = stacks.update("app", after)
-    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
     urls = stacks.cloud.client("sqs").list_queues()["QueueUrls"]
     names = sorted(url.rsplit("/", 1)[1] for url in urls)
     assert names[1] == "two"
@@ -256,7 +256,7 @@ Outputs: {O: {Value: second}}
     stacks.create("app", before)
     url = stacks.physical("app", "A")
     stack = stacks.update("app", after)
-    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stacks.failures("app")
     assert stack["Outputs"][0]["OutputValue"] == "first"
     sqs = stacks.cloud.client("sqs")
     got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])

@@ -107,6 +107,6 @@ Resources:
 Outputs: {N: {Value: !Length [1, 2, 3]}}
 """
     stack = stacks.create("app", template)
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.events("app")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     assert stack["Outputs"][0]["OutputValue"] == "3"
     assert stacks.physical("app", "Queueb").endswith("/b")

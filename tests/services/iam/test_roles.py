@@ -147,3 +147,37 @@ def test_permissions_boundary(iam, role, policy, refused) -> None:
         refused(iam.put_role_permissions_boundary, RoleName=role, PermissionsBoundary=missing)[0]
         == "NoSuchEntity"
     )
+
+
+def test_who_is_trusted_must_exist(iam, refused, trust, user) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html"""
+    missing = f"arn:aws:iam::{ACCOUNT}:user/nobody"
+    document = trust(AWS=[f"arn:aws:iam::{ACCOUNT}:user/{user}", missing])
+    told = refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=document)
+    assert told == ("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{missing}"')
+    iam.create_role(
+        RoleName="r", AssumeRolePolicyDocument=trust(AWS=f"arn:aws:iam::{ACCOUNT}:user/{user}")
+    )
+    itself = trust(AWS=f"arn:aws:iam::{ACCOUNT}:role/r")
+    iam.update_assume_role_policy(RoleName="r", PolicyDocument=itself)
+    iam.create_role(
+        RoleName="other",
+        AssumeRolePolicyDocument=trust(AWS="arn:aws:iam::222222222222:role/theirs"),
+    )
+
+
+def test_last_use_is_told_a_minute_later(cloud, iam, trust) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html"""
+    arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust(AWS=ACCOUNT))["Role"]["Arn"]
+    given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="one")["Credentials"]
+    own = cloud.client(
+        "sts",
+        access_key=given["AccessKeyId"],
+        secret_key=given["SecretAccessKey"],
+        session_token=given["SessionToken"],
+        region="eu-west-1",
+    )
+    own.get_caller_identity()
+    cloud.advance(61)
+    used = cloud.client("iam").get_role(RoleName="r")["Role"]["RoleLastUsed"]
+    assert used["Region"] == "eu-west-1"

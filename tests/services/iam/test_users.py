@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -148,3 +149,22 @@ def test_permissions_boundary_holds(cloud: Cloud, iam, user, policy, document, r
     iam.delete_user_permissions_boundary(UserName=user)
     own.list_users()
     assert refused(iam.delete_user_permissions_boundary, UserName=user)[0] == "NoSuchEntity"
+
+
+def test_who_may_make_only_bounded_users(cloud: Cloud, iam, user, policy, refused) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate"""
+    condition = {"StringEquals": {"iam:PermissionsBoundary": policy}}
+    statement = {
+        "Effect": "Allow",
+        "Action": ["iam:CreateUser", "iam:AttachUserPolicy"],
+        "Resource": "*",
+        "Condition": condition,
+    }
+    text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=text)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    own = cloud.client("iam", access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
+    assert refused(own.create_user, UserName="free")[0] == "AccessDenied"
+    own.create_user(UserName="bound", PermissionsBoundary=policy)
+    own.attach_user_policy(UserName="bound", PolicyArn=policy)
+    assert refused(own.attach_user_policy, UserName=user, PolicyArn=policy)[0] == "AccessDenied"

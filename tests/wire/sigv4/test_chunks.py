@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from serein.wire.sigv4 import ChunkSeed, SignatureProblem
 from serein.wire.sigv4.chunks import ChunkDecoder, decode_whole, decoded_body, decoder_for
-from serein.wire.sigv4.memo import derive_signing_key
+from serein.wire.sigv4.memo import SigningKey, derive_signing_key
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-KEY = derive_signing_key(SECRET, "20130524", "us-east-1", "s3")
+KEY = SigningKey(derive_signing_key(SECRET, "20130524", "us-east-1", "s3"))
 SCOPE = "20130524/us-east-1/s3/aws4_request"
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 SEED = ChunkSeed(

@@ -1,5 +1,6 @@
 """What the five functions share: the table, the caller's name, and answers."""
 
+import base64
 import json
 import os
 
@@ -14,9 +15,13 @@ def owner_of(event):
 
 
 def body_of(event):
-    """The request's JSON body as a dict, or None when it is no JSON object."""
+    """The request's JSON body as a dict, or None when it is no JSON object.
+
+    What does not come as JSON or text (curl -d says it is a form) is handed over in base64.
+    """
+    text = event.get("body") or "{}"
     try:
-        body = json.loads(event.get("body") or "{}")
+        body = json.loads(base64.b64decode(text) if event.get("isBase64Encoded") else text)
     except ValueError:
         return None
     return body if isinstance(body, dict) else None

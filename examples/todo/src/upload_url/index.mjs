@@ -33,7 +33,8 @@ export const handler = async (event) => {
   const owner = event.headers["x-user"] ?? "me";
   let name;
   try {
-    name = JSON.parse(event.body || "{}").name ?? "attachment";
+    const text = event.isBase64Encoded ? Buffer.from(event.body, "base64").toString() : event.body;
+    name = JSON.parse(text || "{}").name ?? "attachment";
   } catch {
     return { statusCode: 400, body: JSON.stringify({ message: "the body is no JSON" }) };
   }

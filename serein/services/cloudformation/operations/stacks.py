@@ -15,6 +15,7 @@ from serein.services.cloudformation.access import (
     stack_of,
     stack_or_none,
 )
+from serein.services.cloudformation.assuming import assumed
 from serein.services.cloudformation.deploying import replace, start_deployment
 from serein.services.cloudformation.model import (
     AlreadyExistsException,
@@ -52,7 +53,6 @@ from serein.services.cloudformation.rules.naming import (
 )
 from serein.services.cloudformation.rules.policies import check_policy
 from serein.services.cloudformation.rules.types import check_allowed_types
-from serein.services.cloudformation.assuming import assumed
 
 UPDATABLE = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}

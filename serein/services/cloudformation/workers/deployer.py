@@ -14,6 +14,7 @@ from serein.engines.templates import (
     creation_order,
 )
 from serein.kernel.operations import Context, Tx
+from serein.services.cloudformation.assuming import principal_of
 from serein.services.cloudformation.deploying import finish_delete, put_status, replace
 from serein.services.cloudformation.records import (
     DEPLOYMENTS,
@@ -32,7 +33,6 @@ from serein.services.cloudformation.workers.outcomes import (
     finish_update,
     restore,
 )
-from serein.services.cloudformation.assuming import principal_of
 from serein.services.cloudformation.workers.resource_steps import ResourceSteps
 from serein.services.cloudformation.workers.targets import Target, load_target
 

@@ -23,6 +23,7 @@ from serein.services.iam.model import (
     DeleteConflictException,
     EntityAlreadyExistsException,
     LimitExceededException,
+    MalformedPolicyDocumentException,
     NoSuchEntityException,
     UnmodifiableEntityException,
 )
@@ -32,7 +33,9 @@ from serein.services.iam.records import (
     PROFILES,
     ROLE_USES,
     ROLES,
+    USERS,
     Role,
+    User,
 )
 from serein.services.iam.rules.documents import check_trust, encoded
 from serein.services.iam.rules.ids import unique_id
@@ -100,7 +103,7 @@ def create_role(tx: Tx, request: Request) -> Answer:
             f"Cannot create a role with the path {SERVICE_PATH}: it is reserved for service-linked roles."
         )
     trust = request["AssumeRolePolicyDocument"]
-    check_trust(trust)
+    _check_trust(tx, trust)
     tags = tags_of_request(request)
     boundary = request.get("PermissionsBoundary") or ""
     if boundary:
@@ -131,6 +134,31 @@ def create_role(tx: Tx, request: Request) -> Answer:
     return {"Role": shown}
 
 
+def _check_trust(read: Read, document: str) -> None:
+    """A trust policy, and that the users and roles of this account that it names exist.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles
+    """
+    for statement in check_trust(document).statements:
+        named = statement.principals.arns if statement.principals is not None else ()
+        for arn in sorted(named):
+            if arn.startswith(f"arn:aws:iam::{read.account}:") and not _exists(read, arn):
+                raise MalformedPolicyDocumentException(
+                    f'Invalid principal in policy: "AWS":"{arn}"'
+                )
+
+
+def _exists(read: Read, arn: str) -> bool:
+    name = arn.rpartition("/")[2].lower()
+    kind = arn.split(":", 5)[5].partition("/")[0]
+    found: User | Role | None
+    if kind == "user":
+        found = read.get(USERS, read.account, name)
+    else:
+        found = read.get(ROLES, read.account, name)
+    return found is not None and found.arn == arn
+
+
 @operation("GetRole", on=on_role)
 def get_role(read: Read, request: Request) -> Answer:
     """A role with its trust policy, tags, boundary and last use."""
@@ -147,7 +175,7 @@ def list_roles(read: Read, request: Request) -> Answer:
 
 @operation("UpdateRole", on=on_role)
 def update_role(tx: Tx, request: Request) -> Answer:
-    """Change description and longest session; what is not given goes back to its default.
+    """Change description and longest session; what is not given stays.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html
     """
@@ -175,7 +203,7 @@ def update_assume_role_policy(tx: Tx, request: Request) -> Answer:
     """Change who may assume the role."""
     role = find_role(tx, request["RoleName"])
     check_modifiable(role)
-    check_trust(request["PolicyDocument"])
+    _check_trust(tx, request["PolicyDocument"])
     tx.put(ROLES, replace(role, trust=request["PolicyDocument"]))
     return {}
 

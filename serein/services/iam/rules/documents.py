@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from serein.engines.policy import MalformedPolicy, PolicyKind, parse_policy
+import orjson
+
+from serein.engines.policy import MalformedPolicy, Policy, PolicyKind, parse_policy
 from serein.services.iam.model import LimitExceededException, MalformedPolicyDocumentException
 from serein.services.iam.records import OwnerKind
 
@@ -28,28 +30,36 @@ def length_of(document: str) -> int:
     return len(_SPACE.sub("", document))
 
 
-def check_document(document: str, kind: PolicyKind) -> None:
-    """Raises MalformedPolicyDocument in AWS's words."""
+def check_document(document: str, kind: PolicyKind) -> Policy:
+    """The compiled policy. Raises MalformedPolicyDocument in AWS's words."""
     try:
-        parse_policy(document, kind)
+        return parse_policy(document, kind)
     except MalformedPolicy as error:
         raise MalformedPolicyDocumentException(error.message) from error
 
 
 def check_managed(document: str) -> None:
-    """Check a managed policy's document. Raises MalformedPolicyDocument, LimitExceeded."""
+    """Check a managed policy's document. Raises MalformedPolicyDocument, LimitExceeded.
+
+    Inline policies may do without Version (SAM's do); it is then 2008-10-17, without policy variables.
+    """
     check_document(document, "identity")
+    if "Version" not in orjson.loads(document):
+        raise MalformedPolicyDocumentException(
+            "Policy document must be version 2012-10-17 or greater."
+        )
     if length_of(document) > POLICY_CHARACTERS_MAX:
         raise LimitExceededException(f"Cannot exceed quota for PolicySize: {POLICY_CHARACTERS_MAX}")
 
 
-def check_trust(document: str) -> None:
-    """Check a role's trust policy. Raises MalformedPolicyDocument, LimitExceeded."""
-    check_document(document, "trust")
+def check_trust(document: str) -> Policy:
+    """Check a role's trust policy, which is given back compiled. Raises MalformedPolicyDocument, LimitExceeded."""
+    policy = check_document(document, "trust")
     if length_of(document) > TRUST_CHARACTERS_MAX:
         raise LimitExceededException(
             f"Cannot exceed quota for ACLSizePerRole: {TRUST_CHARACTERS_MAX}"
         )
+    return policy
 
 
 def check_inline(document: str, kind: OwnerKind, owner: str, others: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from serein.base.errors import AwsError
 from serein.kernel.calls import Call
-from serein.kernel.operations import Tx, operation
+from serein.kernel.operations import Need, Tx, operation
 from serein.services.s3.access import (
+    bypass,
     PREFIX,
     check_version_id,
     find_bucket,
@@ -20,12 +21,16 @@ from serein.services.s3.model import (
     DeleteObjectRequest,
     DeleteObjectsRequest,
 )
-from serein.services.s3.records import OBJECTS, Bucket
+from serein.services.s3.records import NULL_VERSION, OBJECTS, Bucket
 from serein.services.s3.rules.conditions import check_write
 from serein.services.s3.rules.errors import refusal
 from serein.services.s3.versions import delete_latest, delete_version
 
 OBJECTS_MAX = 1000
+_DIRECTORY_ONLY = (
+    ("IfMatchLastModifiedTime", "x-amz-if-match-last-modified-time"),
+    ("IfMatchSize", "x-amz-if-match-size"),
+)
 
 
 @operation(
@@ -33,12 +38,21 @@ OBJECTS_MAX = 1000
     on=object_of,
     action=versioned("DeleteObject"),
     conditions=put_conditions,
+    needs=[bypass],
     ignores=("MFA", "RequestPayer"),
     unvalidated=True,
 )
 def delete_object(tx: Tx, request: DeleteObjectRequest) -> dict[str, Any]:
     """Delete an object, or one version of it. https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     bucket = find_bucket(tx, request)
+    for member, header in _DIRECTORY_ONLY:
+        if request.get(member) is not None:
+            raise refusal(
+                "NotImplemented",
+                "A header you provided implies functionality that is not implemented",
+                501,
+                Header=header,
+            )
     if request.get("IfMatch") is not None:
         check_write(request, tx.get(OBJECTS, bucket.name, request["Key"]), request["Key"])
     bypass = bool(request.get("BypassGovernanceRetention"))
@@ -48,6 +62,8 @@ def delete_object(tx: Tx, request: DeleteObjectRequest) -> dict[str, Any]:
 def _delete(tx: Tx, bucket: Bucket, key: str, version: str | None, bypass: bool) -> dict[str, Any]:
     if version is not None:
         check_version_id(version)
+        if not bucket.versioning and version != NULL_VERSION:
+            raise refusal("NoSuchVersion", Key=key, VersionId=version)
         gone = delete_version(tx, bucket, key, version, bypass=bypass)
         answer: dict[str, Any] = {"VersionId": version}
         if gone is not None and gone.is_marker:
@@ -64,10 +80,23 @@ def _objects_in(call: Call) -> Iterable[str]:
     return [f"{PREFIX}{bucket}/{entry.get('Key', '')}" for entry in entries[:OBJECTS_MAX]]
 
 
+def _needs_in(call: Call) -> Iterable[Need]:
+    """Versions need their own permission, and so does going past governance retention."""
+    bucket = call.params["Bucket"]
+    past = bool(call.params.get("BypassGovernanceRetention"))
+    for entry in ((call.params.get("Delete") or {}).get("Objects") or ())[:OBJECTS_MAX]:
+        arn = f"{PREFIX}{bucket}/{entry.get('Key', '')}"
+        if entry.get("VersionId"):
+            yield Need("s3:DeleteObjectVersion", arn)
+        if past:
+            yield Need("s3:BypassGovernanceRetention", arn)
+
+
 @operation(
     "DeleteObjects",
     on=lambda call: list(_objects_in(call)),
     action="s3:DeleteObject",
+    needs=[_needs_in],
     ignores=("MFA", "RequestPayer", "ChecksumAlgorithm"),
     unvalidated=True,
 )

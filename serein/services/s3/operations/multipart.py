@@ -34,6 +34,7 @@ from serein.services.s3.versions import described, put_version
 
 PART_BYTES_MIN = 5 * 1024 * 1024
 PARTS_MAX = 10_000
+_IN_ORDER = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"[:64]
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
 
 
@@ -85,7 +86,7 @@ def create_multipart_upload(tx: Tx, request: CreateMultipartUploadRequest) -> di
     upload = Upload(
         bucket=bucket.name,
         key=request["Key"],
-        id=new_text(tx.randomness, _ID_LETTERS, 128),
+        id=_new_upload_id(tx),
         initiated_at=tx.now,
         initiator=tx.principal.arn,
         checksum_algorithm=algorithm,
@@ -104,6 +105,13 @@ def create_multipart_upload(tx: Tx, request: CreateMultipartUploadRequest) -> di
         answer["ChecksumAlgorithm"] = algorithm
         answer["ChecksumType"] = kind
     return answer
+
+
+def _new_upload_id(tx: Tx) -> str:
+    """Ids begin with the time: S3 lists the uploads of a key in the order in which they were begun."""
+    sequence = int(tx.now * 1_000_000)
+    first = "".join(_IN_ORDER[sequence >> shift & 63] for shift in range(54, -1, -6))
+    return first + new_text(tx.randomness, _ID_LETTERS, 118)
 
 
 def _check_number(number: int) -> None:
@@ -135,15 +143,19 @@ async def upload_part(cx: Context, request: UploadPartRequest) -> dict[str, Any]
             f"actual checksum Type: {named.lower()}",
         )
     received = await bodies.receive(
-        cx, request, algorithm=upload.checksum_algorithm, inline_bytes_max=-1
+        cx,
+        request,
+        algorithm=upload.checksum_algorithm,
+        also="" if upload.checksum_algorithm else checksums.DEFAULT,
+        inline_bytes_max=-1,
     )
     part = await cx.transact(_store_part, request, received)
     answer: dict[str, Any] = {
         "ETag": f'"{part.etag}"',
         "ServerSideEncryption": upload.template.encryption,
     }
-    if upload.checksum_algorithm or named:
-        answer |= {checksums.MEMBERS[name]: value for name, value in part.checksums.items()}
+    told = named or upload.checksum_algorithm or checksums.DEFAULT
+    answer[checksums.MEMBERS[told]] = part.checksums[told]
     return answer
 
 
@@ -186,7 +198,7 @@ async def upload_part_copy(cx: Context, request: UploadPartCopyRequest) -> dict[
     received = await bodies.receive(
         cx,
         {"Body": body, "ContentLength": end - start},
-        algorithm=upload.checksum_algorithm,
+        algorithm=upload.checksum_algorithm or checksums.DEFAULT,
         inline_bytes_max=-1,
     )
     part = await cx.transact(_store_part, request, received)
@@ -244,7 +256,7 @@ def complete_multipart_upload(tx: Tx, request: CompleteMultipartUploadRequest) -
         pieces=tuple(Piece(blob=part.blob, size=part.size) for part in parts),
     )
     made = put_version(tx, bucket, made, None, "ObjectCreated:CompleteMultipartUpload")
-    _end(tx, upload, {part.number for part in parts})
+    end_upload(tx, upload, {part.number for part in parts})
     answer: dict[str, Any] = {
         "Location": f"http://{tx.scope.host}/{bucket.name}/{upload.key}",
         "Bucket": bucket.name,
@@ -262,7 +274,7 @@ def complete_multipart_upload(tx: Tx, request: CompleteMultipartUploadRequest) -
 def _chosen(tx: Tx, upload: Upload, asked: Sequence[Mapping[str, Any]]) -> list[Part]:
     """The stored parts that the caller lists. Raises for what is missing, out of order or too small."""
     if not asked:
-        raise refusal("MalformedXML")
+        raise refusal("InvalidRequest", "You must specify at least one part")
     parts: list[Part] = []
     for entry in asked:
         number = entry.get("PartNumber", 0)
@@ -272,10 +284,17 @@ def _chosen(tx: Tx, upload: Upload, asked: Sequence[Mapping[str, Any]]) -> list[
         etag = str(entry.get("ETag", "")).strip('"')
         if part is None or part.etag != etag:
             raise refusal("InvalidPart", UploadId=upload.id, PartNumber=number, ETag=etag)
-        for name, value in part.checksums.items():
-            given = entry.get(checksums.MEMBERS[name])
-            if given is not None and given != value:
-                raise refusal("InvalidPart", UploadId=upload.id, PartNumber=number, ETag=etag)
+        for name, member in checksums.MEMBERS.items():
+            given = entry.get(member)
+            if (
+                given is not None
+                and upload.checksum_algorithm
+                and given != part.checksums.get(name)
+            ):
+                raise refusal(
+                    "BadDigest",
+                    f"The {name.lower()} you specified for part {number} did not match what we received.",
+                )
         parts.append(part)
     for part in parts[:-1]:
         if part.size < PART_BYTES_MIN:
@@ -306,13 +325,20 @@ def _object_checksum(upload: Upload, parts: Sequence[Part]) -> tuple[dict[str, s
 def _check_object_checksum(
     request: Mapping[str, Any], upload: Upload, sums: Mapping[str, str]
 ) -> None:
-    for name, value in sums.items():
-        given = request.get(checksums.MEMBERS[name])
-        if given and given.partition("-")[0] != value.partition("-")[0]:
-            raise checksums.mismatch(name)
+    kind = request.get("ChecksumType")
+    if kind and upload.checksum_type and kind != upload.checksum_type:
+        raise refusal(
+            "InvalidRequest",
+            f"The upload was created using the {upload.checksum_type} checksum mode. The complete request must "
+            "use the same checksum mode.",
+        )
+    for name, member in checksums.MEMBERS.items():
+        given = request.get(member)
+        if given and given.partition("-")[0] != sums.get(name, "").partition("-")[0]:
+            raise checksums.mismatch(name.lower())
 
 
-def _end(tx: Tx, upload: Upload, used: set[int]) -> None:
+def end_upload(tx: Tx, upload: Upload, used: set[int]) -> None:
     """Forget an upload and its parts; the bytes of unused ones go."""
     unused = [p.blob for p in tx.scan(PARTS, (upload.id,)) if p.number not in used]
     bodies.discard_blobs(tx, unused)
@@ -324,5 +350,5 @@ def _end(tx: Tx, upload: Upload, used: set[int]) -> None:
 def abort_multipart_upload(tx: Tx, request: AbortMultipartUploadRequest) -> dict[str, Any]:
     """Give an upload up. https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html"""
     find_bucket(tx, request)
-    _end(tx, find_upload(tx, request), set())
+    end_upload(tx, find_upload(tx, request), set())
     return {}

@@ -21,6 +21,7 @@ from serein.services.s3.versions import PRINCIPAL, setting_or_none
 
 Request = Mapping[str, Any]
 _SERVICES = {"QueueArn": "sqs", "TopicArn": "sns", "LambdaFunctionArn": "lambda"}
+_ELEMENTS = {"QueueArn": "Queue", "TopicArn": "Topic", "LambdaFunctionArn": "CloudFunction"}
 
 
 @operation(
@@ -51,7 +52,9 @@ def _checked(given: Mapping[str, Any] | None, new_id: Any) -> dict[str, Any]:
         for entry in entries:
             arn = arn_or_none(entry.get(member, ""))
             if arn is None or arn.service != _SERVICES[member]:
-                raise invalid_argument("The ARN could not be parsed", entry.get(member, ""), "null")
+                raise invalid_argument(
+                    "The ARN could not be parsed", _ELEMENTS[member], entry.get(member, "")
+                )
             for event in entry.get("Events") or [""]:
                 if event not in events.EVENTS:
                     raise invalid_argument(
@@ -59,10 +62,20 @@ def _checked(given: Mapping[str, Any] | None, new_id: Any) -> dict[str, Any]:
                     )
             _check_filter(entry.get("Filter"))
         if entries:
-            made[kind] = [{**entry, "Id": entry.get("Id") or new_id()} for entry in entries]
+            made[kind] = [_as_kept(entry, new_id) for entry in entries]
     if given.get("EventBridgeConfiguration") is not None:
         made["EventBridgeConfiguration"] = {}
     return made
+
+
+def _as_kept(entry: Mapping[str, Any], new_id: Any) -> dict[str, Any]:
+    """The entry with an id, and with the filter rules' names as S3 gives them back: Prefix, Suffix."""
+    kept = {**entry, "Id": entry.get("Id") or new_id()}
+    rules = (entry.get("Filter") or {}).get("Key", {}).get("FilterRules")
+    if rules:
+        named = [{**rule, "Name": rule["Name"].capitalize()} for rule in rules]
+        kept["Filter"] = {"Key": {"FilterRules": named}}
+    return kept
 
 
 def _check_filter(chosen: Mapping[str, Any] | None) -> None:

@@ -81,7 +81,7 @@ async def put_object(cx: Context, request: PutObjectRequest) -> dict[str, Any]:
     conditions.check_write(
         request, read.get(OBJECTS, request["Bucket"], request["Key"]), request["Key"]
     )
-    received = await bodies.receive(cx, request)
+    received = await bodies.receive(cx, request, hex_md5=True)
     return await cx.transact(store_object, request, received, "ObjectCreated:Put")
 
 
@@ -147,14 +147,15 @@ def _describe(
         answer["StorageClass"] = found.storage_class
     if found.tags:
         answer["TagCount"] = len(found.tags)
-    if request.get("ChecksumMode") == "ENABLED" and (not partial or number is not None):
+    whole = end - start == found.size
+    if request.get("ChecksumMode") == "ENABLED" and (whole or number is not None):
         answer |= {checksums.MEMBERS[name]: value for name, value in found.checksums.items()}
         answer["ChecksumType"] = found.checksum_type or None
     if found.lock_mode:
         answer["ObjectLockMode"] = found.lock_mode
         answer["ObjectLockRetainUntilDate"] = found.lock_until
     if found.legal_hold:
-        answer["ObjectLockLegalHoldStatus"] = "ON"
+        answer["ObjectLockLegalHoldStatus"] = found.legal_hold
     answer |= _overrides(request)
     return answer, found, start, end
 

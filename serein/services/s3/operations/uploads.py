@@ -91,13 +91,13 @@ def list_multipart_uploads(read: Read, request: ListMultipartUploadsRequest) -> 
         "UploadIdMarker": id_marker if key_marker else "",
         "MaxUploads": most,
         "IsTruncated": is_truncated,
-        "Prefix": encode(request.get("Prefix") or ""),
         "EncodingType": request.get("EncodingType"),
         "NextKeyMarker": encode(uploads[-1].key) if uploads else "",
         "NextUploadIdMarker": uploads[-1].id if uploads else "",
     }
-    if request.get("Delimiter"):
-        answer["Delimiter"] = encode(request["Delimiter"])
+    for member in ("Prefix", "Delimiter"):
+        if request.get(member):
+            answer[member] = encode(request[member])
     if prefixes:
         answer["CommonPrefixes"] = [{"Prefix": encode(prefix)} for prefix in prefixes]
     if uploads:
@@ -134,7 +134,7 @@ def _page(
             continue
         at = upload.key.find(delimiter, len(prefix)) if delimiter else -1
         rolled = upload.key[: at + len(delimiter)] if at >= 0 else ""
-        if rolled and prefixes and prefixes[-1] == rolled:
+        if rolled and (rolled <= key_marker or (prefixes and prefixes[-1] == rolled)):
             continue
         if len(uploads) + len(prefixes) == most:
             return uploads, prefixes, True

@@ -116,7 +116,7 @@ def asked(request: Mapping[str, Any]) -> str:
     return name
 
 
-def check_md5(given: str | None, computed: bytes) -> None:
+def check_md5(given: str | None, computed: bytes, *, in_hex: bool = False) -> None:
     """Raises unless Content-MD5 (base64) is a digest, and that of the body."""
     if given is None:
         return
@@ -129,7 +129,8 @@ def check_md5(given: str | None, computed: bytes) -> None:
         error.fields = {"Content-MD5": given}
         raise error
     if wanted != computed:
-        raise refusal("BadDigest", ExpectedDigest=given, CalculatedDigest=in_base64(computed))
+        told = wanted.hex() if in_hex else given
+        raise refusal("BadDigest", ExpectedDigest=told, CalculatedDigest=in_base64(computed))
 
 
 def mismatch(algorithm: str) -> Exception:

@@ -47,6 +47,16 @@ def check_read(request: Mapping[str, Any], found: StoredObject, prefix: str = ""
 def check_write(request: Mapping[str, Any], current: StoredObject | None, key: str) -> None:
     """If-None-Match: * (nothing there yet) and If-Match (that very ETag there) of writes."""
     match, none_match = request.get("IfMatch"), request.get("IfNoneMatch")
+    if match is None and none_match is None:
+        return
+    if match is not None and none_match is not None:
+        raise refusal(
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
+            501,
+            Header="If-Match,If-None-Match",
+            additionalMessage="Multiple conditional request headers present in the request",
+        )
     there = current is not None and not current.is_marker
     if none_match is not None:
         if none_match.strip() != "*":

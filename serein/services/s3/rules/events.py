@@ -91,16 +91,20 @@ def record(
 ) -> str:
     """The message body: one record, as S3 sends them."""
     described: dict[str, Any] = {"key": quote_plus(found.key, safe="/*-._")}
-    if event.startswith("ObjectCreated"):
+    about_marks = event.startswith(("ObjectTagging", "ObjectAcl"))
+    if about_marks:
+        described["eTag"] = found.etag
+    elif event.startswith(("ObjectCreated", "ObjectRestore")):
         described |= {"size": found.size, "eTag": found.etag}
     if event != "ObjectRemoved:Delete" or found.version != "null":
         if found.version != "null":
             described["versionId"] = found.version
     if event == "ObjectRemoved:DeleteMarkerCreated":
         described["eTag"] = "d41d8cd98f00b204e9800998ecf8427e"
-    described["sequencer"] = f"{found.sequence:018X}"
+    if not about_marks:
+        described["sequencer"] = f"{found.sequence:018X}"
     told = {
-        "eventVersion": "2.1",
+        "eventVersion": "2.3" if about_marks else "2.1",
         "eventSource": "aws:s3",
         "awsRegion": bucket.region,
         "eventTime": iso_millis(now),

@@ -155,30 +155,38 @@ def check_acl(request: Mapping[str, Any], bucket: Bucket) -> None:
 
 def lock_of(
     request: Mapping[str, Any], bucket: Bucket, default: Mapping[str, Any] | None, now: float
-) -> tuple[str, float, bool]:
+) -> tuple[str, float, str]:
     """Retention mode, its end and the legal hold of a new version.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
     """
     mode, until = request.get("ObjectLockMode"), request.get("ObjectLockRetainUntilDate")
-    hold = request.get("ObjectLockLegalHoldStatus") == "ON"
+    hold: str = request.get("ObjectLockLegalHoldStatus") or ""
     if (mode or until or hold) and not bucket.object_lock:
         raise refusal("InvalidRequest", "Bucket is missing Object Lock Configuration")
     if bool(mode) != bool(until):
-        raise invalid_argument(
+        raise refusal(
+            "InvalidArgument",
             "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
-            "x-amz-object-lock-mode" if not mode else "x-amz-object-lock-retain-until-date",
-            "null",
+            ArgumentName=_LOCK_MODE if not mode else _LOCK_UNTIL,
+        )
+    if mode and mode not in ("GOVERNANCE", "COMPLIANCE"):
+        raise invalid_argument("Unknown wormMode directive.", _LOCK_MODE, mode)
+    if hold not in ("", "ON", "OFF"):
+        raise invalid_argument(
+            "Legal Hold must be either of 'ON' or 'OFF'", "x-amz-object-lock-legal-hold", hold
         )
     if until is not None:
         if until <= now:
             raise invalid_argument(
-                "The retain until date must be in the future!",
-                "x-amz-object-lock-retain-until-date",
-                until,
+                "The retain until date must be in the future!", _LOCK_UNTIL, until
             )
         return str(mode), float(until), hold
     if default and bucket.object_lock:
         days = default.get("Days") or 365 * int(default.get("Years", 0))
         return str(default["Mode"]), now + 86400 * int(days), hold
     return "", 0.0, hold
+
+
+_LOCK_MODE = "x-amz-object-lock-mode"
+_LOCK_UNTIL = "x-amz-object-lock-retain-until-date"

@@ -40,7 +40,7 @@ def parse_copy_range(header: str | None, size: int) -> tuple[int, int]:
     if header is None:
         return 0, size
     found = _COPY_RANGE.fullmatch(header.strip())
-    if found is None:
+    if found is None or int(found[1]) > int(found[2]):
         raise invalid_argument(
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "
             "the zero-based offsets of the first and last bytes to copy",
@@ -48,7 +48,11 @@ def parse_copy_range(header: str | None, size: int) -> tuple[int, int]:
             header,
         )
     start, end = int(found[1]), int(found[2]) + 1
-    if start >= end or end > size:
+    if start >= size:
+        raise refusal(
+            "InvalidRequest", "The specified copy range is invalid for the source object size"
+        )
+    if end > size:
         raise invalid_argument(
             f"Range specified is not valid for source object of size: {size}",
             "x-amz-copy-source-range",

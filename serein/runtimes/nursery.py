@@ -1,0 +1,374 @@
+"""Where environments are made: from a zygote, a blank child or a fresh one, and a function's settings."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import orjson
+
+from serein.base.clock import Clock
+from serein.base.ids import Randomness, new_uuid
+from serein.runtimes import interpreters
+from serein.runtimes.archives import merged_layers
+from serein.runtimes.cgroups import Limits, NoLimits, find_limits
+from serein.runtimes.environment import Environment
+from serein.runtimes.inside.confine import ENDPOINT_PORT
+from serein.runtimes.spec import (
+    Credentials,
+    CredentialSource,
+    FunctionSpec,
+    Isolation,
+    LogLine,
+    LogSink,
+    Standing,
+)
+from serein.runtimes.stations import (
+    BARE_VARIABLES,
+    Station,
+    assignment_of,
+    make_station,
+    remove_folder,
+)
+from serein.runtimes.tenancy import Tenancy
+from serein.runtimes.variables import function_variables
+
+Protocols = Callable[[], asyncio.Protocol]
+_REPLENISH_AFTER_S = 0.02
+_CLOSE_LIMIT_S = 5.0
+_SPARE_SLOTS = 16
+_DATA_SPARE_MB = 64
+
+
+class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds and habits of a pool. `work` is a folder of its own, made if need be."""
+
+    work: str
+    endpoint: str = "http://127.0.0.1:4566"  # as functions outside of a sandbox reach Serein
+    processes_max: int = 64
+    waiting_max: int = 1000
+    idle_s: float = 600.0
+    blanks: int = 2  # Python processes forked ahead
+    node_blanks: int = 1  # Node.js processes started ahead, once a function asked for Node.js
+    user_base: int = 700_000
+    isolate: bool = True
+
+
+async def no_credentials(spec: FunctionSpec) -> Credentials | None:
+    """For functions that sign nothing."""
+    return None
+
+
+def no_log(spec: FunctionSpec, stream: str, lines: list[LogLine]) -> None:
+    """Drops what functions write."""
+
+
+class Nursery:
+    """Makes tenancies. `close` ends every process that it made."""
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        log: LogSink = no_log,
+        credentials: CredentialSource = no_credentials,
+        protocols: Protocols | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._randomness = randomness
+        self._log = log
+        self._credentials = credentials
+        self._protocols = protocols
+        self._numbers = itertools.count(1)
+        self._environments: set[Environment] = set()
+        self._limits: Limits = NoLimits()
+        self._stations: dict[str, Station] = {}
+        self._starting: dict[str, asyncio.Task[Station]] = {}
+        self._blanks: dict[str, deque[Environment]] = {"python": deque(), "nodejs": deque()}
+        self._slots: list[int] = []
+        self._slots_made = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._replenisher: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        """Find out what the machine allows, and start what Python functions are forked from."""
+        self._limits = find_limits(f"serein-{os.getpid()}-{self._randomness.token(3).hex()}")
+        Path(self._settings.work).mkdir(parents=True, exist_ok=True)
+        await self.prepare("python")
+        self._replenish()
+
+    @property
+    def blanks(self) -> int:
+        """Processes that wait to become some function's."""
+        return sum(len(blanks) for blanks in self._blanks.values())
+
+    @property
+    def isolation(self) -> Isolation:
+        """How well functions are shut in; known once `start` has returned."""
+        station = self._stations.get("python")
+        if station is None:
+            return Isolation("none", ("the pool is not started",))
+        missing = list(station.zygote.missing)
+        if self._limits.name == "rlimit":
+            missing.append("no writable control groups: memory is limited per process only")
+        machine = station.zygote.machine
+        filtered = bool(machine.get("seccomp"))
+        standing: Standing = "none"
+        if machine.get("namespaces") and filtered and self._limits.name != "rlimit":
+            standing = "sandboxed"
+        elif filtered and (machine.get("namespaces") or machine.get("landlock")):
+            standing = "partial"
+        return Isolation(standing, tuple(missing), self._limits.name)
+
+    async def close(self) -> None:
+        """End every environment and every zygote."""
+        self._closed = True
+        if self._replenisher is not None:
+            self._replenisher.cancel()
+        for starting in self._starting.values():
+            starting.cancel()
+        environments = list(self._environments)
+        for environment in environments:
+            environment.kill()
+        if environments:
+            await asyncio.wait([e.ended for e in environments], timeout=_CLOSE_LIMIT_S)
+        for station in self._stations.values():
+            await station.zygote.close()
+        # The callers of what was ended get their answers before anything is torn down.
+        await asyncio.sleep(0)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._limits.remove()
+
+    async def prepare(self, family: str) -> Station:
+        """What a family of runtimes is made from, started if need be. Raises RuntimeUnavailable, ZygoteDied."""
+        station = self._stations.get(family)
+        if station is not None and station.zygote.alive:
+            return station
+        task = self._starting.get(family)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._start_station(family))
+            self._starting[family] = task
+            task.add_done_callback(lambda _: self._starting.pop(family, None))
+        return await asyncio.shield(task)
+
+    async def _start_station(self, family: str) -> Station:
+        station = await make_station(
+            family,
+            Path(self._settings.work),
+            isolate=self._settings.isolate,
+            user_base=self._settings.user_base,
+            users=self._settings.processes_max + self._settings.blanks + _SPARE_SLOTS,
+        )
+        self._stations[family] = station
+        return station
+
+    async def make(self, function: FunctionSpec) -> Tenancy:
+        """A new environment for a function version. Raises as `prepare` does."""
+        began = perf_counter()
+        family = interpreters.family_of(function.runtime)
+        station = self._stations.get(family)
+        if station is None or not station.zygote.alive:
+            station = await self.prepare(family)
+            began = perf_counter()
+        opt = await self._layers(function)
+        credentials = await self._credentials(function)
+        environment = self._take_blank(station)
+        if environment is None:
+            environment = self._fork(station, function, opt)
+        try:
+            return self._assign(function, station, environment, opt, credentials, began)
+        except BaseException:
+            environment.kill()
+            raise
+
+    def _take_blank(self, station: Station) -> Environment | None:
+        self._replenish_soon()
+        blanks = self._blanks[station.family]
+        while blanks:
+            blank = blanks.popleft()
+            if not blank.ended.done():
+                return blank
+        return None
+
+    def _fork(
+        self, station: Station, function: FunctionSpec | None = None, opt: str | None = None
+    ) -> Environment:
+        if self._slots:
+            slot = self._slots.pop()
+        else:
+            self._slots_made += 1
+            slot = self._slots_made
+        environment = Environment(next(self._numbers), slot, self._clock.now)
+        environment.on_listeners = self._serve_listeners(environment)
+        self._environments.add(environment)
+        environment.ended.add_done_callback(lambda _: self._forget(environment))
+        if not station.sandboxed:
+            environment.tmp = self._make_tmp(environment)
+        channel, log = environment.child_descriptors
+        try:
+            groups = self._limits.paths(slot)
+            begun = None
+            if station.family != "python":
+                # A program is executed at once; in a sandbox its code is mounted later.
+                begun = assignment_of(
+                    station,
+                    None if station.sandboxed else function,
+                    user=self._settings.user_base + slot,
+                    opt=None if station.sandboxed else opt,
+                    tmp=environment.tmp,
+                    data_limit_mb=None,
+                    environment=BARE_VARIABLES,
+                    ports=[_port_of(self._settings.endpoint)],
+                )
+            station.zygote.fork(environment.number, groups, channel, log, environment, begun)
+        except BaseException:
+            environment.on_exited(None)
+            raise
+        finally:
+            environment.release_child_descriptors()
+        return environment
+
+    def _forget(self, environment: Environment) -> None:
+        self._environments.discard(environment)
+        self._slots.append(environment.slot)
+
+    def _assign(
+        self,
+        function: FunctionSpec,
+        station: Station,
+        environment: Environment,
+        opt: str | None,
+        credentials: Credentials | None,
+        began: float,
+    ) -> Tenancy:
+        # Files in /tmp are memory of the group: without room for them a full /tmp would be an OOM kill.
+        self._limits.limit(environment.slot, function.memory_mb + function.ephemeral_mb)
+        stream = self._new_log_stream(function)
+        inside = station.sandboxed
+        variables = function_variables(
+            function,
+            credentials,
+            task_root="/var/task" if inside else function.code,
+            log_stream=stream,
+            endpoint=f"http://127.0.0.1:{ENDPOINT_PORT}" if inside else self._settings.endpoint,
+            python_path=station.python_path,
+            tmp=environment.tmp,
+        )
+        by_data_limit = self._limits.name == "rlimit" and station.family == "python"
+        assignment = assignment_of(
+            station,
+            function,
+            user=self._settings.user_base + environment.slot,
+            opt=opt,
+            tmp=environment.tmp,
+            data_limit_mb=function.memory_mb + _DATA_SPARE_MB if by_data_limit else None,
+            environment=variables,
+            ports=[_port_of(self._settings.endpoint)],
+        )
+        if station.family == "nodejs":
+            assignment["heap_mb"] = max(32, function.memory_mb * 9 // 10)
+            if inside:
+                ask = station.zygote.attach
+                number, size = environment.number, function.ephemeral_mb
+                environment.attach(lambda: ask(number, function.code, opt, size))
+        tenancy = Tenancy(
+            function,
+            environment,
+            orjson.dumps(assignment),
+            clock=self._clock,
+            log=self._log,
+            log_stream=stream,
+            began=began,
+        )
+        kills = self._limits.oom_kills(environment.slot)
+        tenancy.out_of_memory = lambda: self._limits.oom_kills(environment.slot) > kills
+        if credentials is not None:
+            tenancy.expires_at = credentials.expires_at
+        return tenancy
+
+    def _new_log_stream(self, function: FunctionSpec) -> str:
+        day = time.strftime("%Y/%m/%d", time.gmtime(self._clock.now()))
+        return f"{day}/[{function.version}]{new_uuid(self._randomness).replace('-', '')}"
+
+    def _make_tmp(self, environment: Environment) -> str:
+        folder = Path(self._settings.work, "tmp", str(environment.number))
+        folder.mkdir(parents=True, exist_ok=True)
+        environment.ended.add_done_callback(lambda _: remove_folder(str(folder)))
+        return str(folder)
+
+    async def _layers(self, function: FunctionSpec) -> str | None:
+        if not function.layers:
+            return None
+        if len(function.layers) == 1:
+            return function.layers[0]
+        store = Path(self._settings.work, "layers")
+        return str(await asyncio.to_thread(merged_layers, function.layers, store))
+
+    def _replenish_soon(self) -> None:
+        if self._replenisher is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._replenisher = loop.call_later(_REPLENISH_AFTER_S, self._replenish)
+
+    def _replenish(self) -> None:
+        """Fork blank children ahead, one at a time: a call that comes meanwhile should not wait for several."""
+        self._replenisher = None
+        if self._closed:
+            return
+        for family, station in self._stations.items():
+            wanted = self._settings.blanks if family == "python" else self._settings.node_blanks
+            blanks = self._blanks[family]
+            if len(blanks) >= wanted or not station.zygote.alive:
+                continue
+            if family != "python" and not station.sandboxed:
+                continue  # where code cannot be mounted later, nothing can be begun without it
+            blanks.append(self._fork(station))
+            if len(blanks) < wanted:
+                self._replenish_soon()
+
+    # What functions reach from inside.
+
+    def _serve_listeners(self, environment: Environment) -> Callable[[list[socket.socket]], None]:
+        def serve(listeners: list[socket.socket]) -> None:
+            if not listeners:
+                return  # outside of a sandbox functions reach Serein where the host does
+            endpoint, runtime_api = listeners
+            runtime_api.close()
+            if self._protocols is None or self._closed:
+                endpoint.close()
+                return
+            self.keep(self._serve_endpoint(environment, endpoint, self._protocols))
+
+        return serve
+
+    async def _serve_endpoint(
+        self, environment: Environment, endpoint: socket.socket, protocols: Protocols
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(protocols, sock=endpoint)
+        environment.ended.add_done_callback(lambda _: server.close())
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine to its end, or until `close`."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _port_of(endpoint: str) -> int:
+    port = endpoint.rpartition(":")[2].rstrip("/")
+    return int(port) if port.isdigit() else 80
