@@ -35,11 +35,13 @@ pytestmark = [
 class AwsCli:
     def __init__(self, running: RunningSerein, folder: Path) -> None:
         self._environment = running.environment()
+        # Version 1 of the CLI overrides SQS's endpoint with its own unless it is given as an option.
+        self._command = [str(AWS), "--endpoint-url", running.endpoint]
         self.folder = folder
 
     def text(self, *arguments: str) -> str:
         done = subprocess.run(
-            [str(AWS), *arguments],
+            [*self._command, *arguments],
             cwd=self.folder,
             env=self._environment,
             capture_output=True,

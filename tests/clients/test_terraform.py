@@ -22,7 +22,7 @@ def plugin_mirror() -> Path | None:
     if given := os.environ.get("TF_PLUGIN_MIRROR"):
         return Path(given)
     found = (path for place in PLACES for path in Path(place).glob("*/*/hashicorp/aws"))
-    return next((path.parents[1] for path in found), None)
+    return next((path.parents[2] for path in found), None)
 
 
 MIRROR = plugin_mirror()
