@@ -111,7 +111,7 @@ async def rest(bench: Bench, rounds: int) -> None:
     for title, size, count in (("1 KB", 1000, many), ("6 MB", 6_000_000, 10)):
         took = await warm(bench, "python3.11", PYTHON, "app.py", size, count)
         print(f"{'python warm, ' + title:40} {took:9.3f} ms")
-    pids = [e.pid for e in bench.pool._environments if e.pid is not None]
+    pids = [e.pid for e in bench.pool.nursery._environments if e.pid is not None]
     sizes = [private_kib(pid) for pid in pids]
     pss, dirty = (statistics.median(column) for column in zip(*sizes, strict=True))
     print(f"{'python idle, PSS / private dirty':40} {pss / 1024:5.1f} / {dirty / 1024:.1f} MB")

@@ -60,7 +60,7 @@ class Authoriser:
             more = () if spec.conditions is None else (spec.conditions(call),)
             arns = "*" if spec.on is None else spec.on(call)
             if isinstance(arns, str):
-                self._judge(read, found.service, call, action, arns, more)
+                self._judge(read, found.service, call, action, arns, more, creates=spec.creates)
             else:
                 for arn in arns:
                     self._judge(read, found.service, call, action, arn, more)
@@ -85,12 +85,14 @@ class Authoriser:
         action: str,
         arn: str,
         more: Sequence[Conditions],
+        *,
+        creates: bool = False,
     ) -> None:
         principal = call.principal
         text: str | None = None
         owner: str | None = None
         # A need (iam:PassRole) is about another service's resource, whose policy is not this service's to tell.
-        if arn != "*" and action.partition(":")[0] == service.prefix:
+        if arn != "*" and not creates and action.partition(":")[0] == service.prefix:
             text = service.policy_of(read, arn)
             owner = service.owner_of(read, arn)
         owner = owner or call.scope.account

@@ -56,6 +56,7 @@ class OperationSpec(msgspec.Struct, frozen=True, kw_only=True):
     unauthorised: bool
     unsigned: bool
     unvalidated: bool
+    creates: bool
 
 
 _KINDS: Mapping[str, HandlerKind] = {"Read": "read", "Tx": "tx", "Context": "context"}
@@ -73,6 +74,7 @@ def operation(
     unauthorised: bool = False,
     unsigned: bool = False,
     unvalidated: bool = False,
+    creates: bool = False,
 ) -> Callable[[F], F]:
     """Make a function the handler of the API operation `name`.
 
@@ -81,7 +83,8 @@ def operation(
     service's own condition keys (lower-case names). `ignores` names parameters accepted but not honoured.
     `unauthorised`: AWS asks for no permission (sts:GetCallerIdentity). `unsigned`: not even for a signature
     (sts:AssumeRoleWithWebIdentity). `unvalidated`: the service checks
-    the request itself (S3 does, with its own words).
+    the request itself (S3 does, with its own words). `creates`: what `on` names is to be made, so it is the caller's,
+    whoever may own a thing of that name already.
     """
 
     def mark(function: F) -> F:
@@ -101,6 +104,7 @@ def operation(
             unauthorised=unauthorised or unsigned,
             unsigned=unsigned,
             unvalidated=unvalidated,
+            creates=creates,
         )
         setattr(function, _ATTRIBUTE, spec)
         return function

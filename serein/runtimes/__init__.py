@@ -5,7 +5,7 @@
 >>> outcome = await pool.invoke(spec, b"{}", Invocation(request_id=id, arn=arn))
 """
 
-from serein.runtimes.pool import Pool, PoolSettings
+from serein.runtimes.pool import Pool, PoolSettings, probe_isolation
 from serein.runtimes.spec import (
     Credentials,
     FunctionSpec,
@@ -28,4 +28,5 @@ __all__ = [
     "PoolBusy",
     "PoolSettings",
     "RuntimeUnavailable",
+    "probe_isolation",
 ]

@@ -123,6 +123,7 @@ class GroupsV2:
 def find_limits(name: str) -> Limits:
     """The best that this machine allows; groups are made below this process's own, as `name`."""
     own = _own_groups()
+    _sweep(own)
     for attempt in (_version_1, _version_2):
         try:
             found = attempt(own, name)
@@ -131,6 +132,23 @@ def find_limits(name: str) -> Limits:
         if found is not None:
             return found
     return NoLimits()
+
+
+def _sweep(own: dict[str, str]) -> None:
+    """Take away what servers left that were killed: groups are named after their process."""
+    for controller in ("memory", "pids", ""):
+        parent = f"{_V1_ROOT}/{controller}{own.get(controller, '')}".rstrip("/")
+        for base in {parent, f"{_V1_ROOT}/{controller}"}:
+            try:
+                names = [n for n in os.listdir(base) if n.startswith("serein-")]
+            except OSError:
+                continue
+            for name in names:
+                pid = name.split("-")[1]
+                if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+                    folder = f"{base}/{name}"
+                    slots = {int(n) for n in os.listdir(folder) if n.isdigit()}
+                    _remove_groups(folder, slots)
 
 
 def _own_groups() -> dict[str, str]:

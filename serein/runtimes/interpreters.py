@@ -15,6 +15,7 @@ from serein.runtimes.spec import RuntimeUnavailable
 INSIDE = Path(__file__).resolve().parent / "inside"
 # What AWS's Python runtimes hold besides the standard library, under the names that they are imported by.
 _AWS_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six")
+FAMILIES = ("python", "nodejs", "provided")
 PYTHON_PRELOAD = (
     "asyncio",
     "base64",
@@ -110,7 +111,7 @@ def root_binds(python: Python, node: str | None) -> dict[str, str]:
 
 def family_of(runtime: str) -> str:
     """`python`, `nodejs` or `provided`. Raises RuntimeUnavailable for what is not built."""
-    for family in ("python", "nodejs", "provided"):
+    for family in FAMILIES:
         if runtime.startswith(family):
             return family
     raise RuntimeUnavailable(f"Serein does not run the runtime {runtime} yet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 import socket
@@ -23,6 +24,7 @@ from serein.runtimes.archives import merged_layers
 from serein.runtimes.cgroups import Limits, NoLimits, find_limits
 from serein.runtimes.environment import Environment
 from serein.runtimes.inside.confine import ENDPOINT_PORT
+from serein.runtimes.runtime_api import ApiConnection, ApiEnvironment
 from serein.runtimes.spec import (
     Credentials,
     CredentialSource,
@@ -96,7 +98,9 @@ class Nursery:
         self._limits: Limits = NoLimits()
         self._stations: dict[str, Station] = {}
         self._starting: dict[str, asyncio.Task[Station]] = {}
-        self._blanks: dict[str, deque[Environment]] = {"python": deque(), "nodejs": deque()}
+        self._blanks: dict[str, deque[Environment]] = {
+            family: deque() for family in interpreters.FAMILIES
+        }
         self._slots: list[int] = []
         self._slots_made = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -213,7 +217,8 @@ class Nursery:
         else:
             self._slots_made += 1
             slot = self._slots_made
-        environment = Environment(next(self._numbers), slot, self._clock.now)
+        kind = ApiEnvironment if station.family == "provided" else Environment
+        environment = kind(next(self._numbers), slot, self._clock.now)
         environment.on_listeners = self._serve_listeners(environment)
         self._environments.add(environment)
         environment.ended.add_done_callback(lambda _: self._forget(environment))
@@ -223,7 +228,7 @@ class Nursery:
         try:
             groups = self._limits.paths(slot)
             begun = None
-            if station.family != "python":
+            if station.family == "nodejs":
                 # A program is executed at once; in a sandbox its code is mounted later.
                 begun = assignment_of(
                     station,
@@ -330,15 +335,20 @@ class Nursery:
         if self._closed:
             return
         for family, station in self._stations.items():
-            wanted = self._settings.blanks if family == "python" else self._settings.node_blanks
+            wanted = self._wanted_blanks(family)
             blanks = self._blanks[family]
             if len(blanks) >= wanted or not station.zygote.alive:
                 continue
-            if family != "python" and not station.sandboxed:
+            if family == "nodejs" and not station.sandboxed:
                 continue  # where code cannot be mounted later, nothing can be begun without it
             blanks.append(self._fork(station))
             if len(blanks) < wanted:
                 self._replenish_soon()
+
+    def _wanted_blanks(self, family: str) -> int:
+        if family == "nodejs":
+            return self._settings.node_blanks
+        return self._settings.blanks if family == "python" else 0
 
     # What functions reach from inside.
 
@@ -347,7 +357,11 @@ class Nursery:
             if not listeners:
                 return  # outside of a sandbox functions reach Serein where the host does
             endpoint, runtime_api = listeners
-            runtime_api.close()
+            if isinstance(environment, ApiEnvironment) and not self._closed:
+                connect = functools.partial(ApiConnection, environment)
+                self.keep(self._serve_endpoint(environment, runtime_api, connect))
+            else:
+                runtime_api.close()
             if self._protocols is None or self._closed:
                 endpoint.close()
                 return

@@ -26,6 +26,9 @@ from serein.runtimes.spec import (
 )
 from serein.runtimes.tenancy import Tenancy
 from serein.runtimes.waiting import Waiting
+from serein.runtimes.zygote import ZygoteDied
+
+__all__ = ["Pool", "PoolSettings", "probe_isolation"]
 
 _REAP_EVERY_S = 5.0
 _CREDENTIALS_MARGIN_S = 300.0
@@ -198,3 +201,16 @@ class Pool:
                 del self._idle[key]
         loop = asyncio.get_running_loop()
         self._reaper = loop.call_later(_REAP_EVERY_S, self._reap_idle)
+
+
+async def probe_isolation(work: str, *, clock: Clock, randomness: Randomness) -> Isolation:
+    """How well functions would be shut in on this machine, without keeping anything running."""
+    settings = PoolSettings(work=work, blanks=0)
+    nursery = Nursery(settings, clock=clock, randomness=randomness)
+    try:
+        await nursery.start()
+        return nursery.isolation
+    except (OSError, ZygoteDied) as error:
+        return Isolation("none", (str(error),))
+    finally:
+        await nursery.close()

@@ -33,8 +33,14 @@ class Station(msgspec.Struct, kw_only=True):
         """Whether its children have namespaces and a root of their own."""
         return bool(self.zygote.machine.get("namespaces"))
 
-    def command(self) -> list[str]:
-        """What a child of this family executes."""
+    def command(self, spec: FunctionSpec | None, opt: str | None) -> list[str] | None:
+        """What a child executes; None for Python's own."""
+        if self.family == "python":
+            return None
+        if self.family == "provided":
+            # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html: the function's, else a layer's
+            own = spec is None or opt is None or os.path.exists(f"{spec.code}/bootstrap")
+            return ["/var/task/bootstrap" if own else "/opt/bootstrap"]
         assert self.node is not None
         bootstrap = "/var/runtime" if self.sandboxed else str(interpreters.INSIDE / "node")
         return [self.node, "--expose-gc", f"{bootstrap}/bootstrap.mjs"]
@@ -78,6 +84,9 @@ async def make_station(
     }
     zygote = Zygote(python.executable, plan)
     await zygote.start()
+    if family == "provided" and not zygote.machine.get("namespaces"):
+        await zygote.close()
+        raise RuntimeUnavailable("custom runtimes need a sandbox, and this machine allows none")
     return Station(family=family, zygote=zygote, python_path=":".join(zygote.path), node=node)
 
 
@@ -102,7 +111,7 @@ def assignment_of(
         "data_limit_mb": data_limit_mb,
         "environment": environment,
         "handler": spec.handler if spec is not None else "",
-        "command": None if station.family == "python" else station.command(),
+        "command": station.command(spec, opt),
         "ports": ports,
     }
 

@@ -41,6 +41,11 @@ class FileBlobs:
             self._threads = ThreadPoolExecutor(THREADS, "serein-blobs")
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
+    async def open(self) -> None:
+        """Remove what a crash broke off while it was being written. Only for the directory's one owner."""
+        for path in await self._run(_old_files, self._incoming, float("inf")):
+            await self._run(_unlink, path)
+
     def close(self) -> None:
         """Let the threads end; later use starts new ones."""
         if self._threads is not None:

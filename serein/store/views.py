@@ -11,9 +11,10 @@ from serein.store.forms import Form, Forms
 from serein.store.keys import BEHIND, decode_key, encode_key, scan_bounds
 from serein.store.tables import AnyTable, BytesTable, Key, KeyPart, Table
 
-PAGE_FIRST = 32
+PAGE_FIRST = 8
+PAGE_GROWTH = 4
 PAGE_MAX = 1024
-"""A scan without a limit fetches pages that double from the first size to the last."""
+"""A scan without a limit fetches pages that grow from the first size to the last: many want only a few rows."""
 
 
 class View(Generic[H]):
@@ -118,7 +119,7 @@ class View(Generic[H]):
                 low = page[-1][0] + b"\x00"
             if left is not None:
                 left -= asked
-            size = min(size * 2, PAGE_MAX)
+            size = min(size * PAGE_GROWTH, PAGE_MAX)
 
     def _page(self, form: Form[H], low: bytes, high: bytes, reverse: bool, asked: int) -> list[Row]:
         if not self._live:
@@ -227,7 +228,7 @@ class TransactionView(View[H]):
             asked = min(size, left)
             version = self.table_version(table)
             page = self._page(form, low, high, reverse, asked)
-            size = min(size * 2, PAGE_MAX)
+            size = min(size * PAGE_GROWTH, PAGE_MAX)
             for row in page:
                 if self.table_version(table) != version:
                     size = 1

@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 TABLE, TWIN, QUEUE, BUCKET, EVENTS = "items", "twins", "messages", "objects", "events"
 ACCOUNT = "000000000000"
@@ -70,6 +70,8 @@ class Load:
         self.objects: set[str] = set()
         self.deleted: set[str] = set()
         self.stacks: set[str] = set()
+        self.counted = 0
+        self.counts_tried = 0
         self.refusals: list[str] = []
         self._numbers = iter(range(10**9))
         self._numbers_lock = threading.Lock()
@@ -130,6 +132,7 @@ class Load:
         writers: list[Callable[[], None]] = [
             self._items(client("dynamodb", self.endpoint)),
             self._pairs(client("dynamodb", self.endpoint)),
+            self._counts(client("dynamodb", self.endpoint)),
             self._messages(client("sqs", self.endpoint), urls[QUEUE]),
             self._objects(client("s3", self.endpoint)),
             self._stacks(client("cloudformation", self.endpoint)),
@@ -149,7 +152,7 @@ class Load:
         while not self._stop.is_set():
             try:
                 write()
-            except HTTPClientError:
+            except BotoCoreError:
                 # Cut off in the middle: not acknowledged. Nothing listens now, so go gently.
                 self._stop.wait(0.01)
             except ClientError as error:
@@ -178,6 +181,19 @@ class Load:
             ]
             dynamodb.transact_write_items(TransactItems=puts)
             self.pairs.add(name)
+
+        return write
+
+    def _counts(self, dynamodb: Any) -> Callable[[], None]:
+        def write() -> None:
+            self.counts_tried += 1
+            dynamodb.update_item(
+                TableName=TABLE,
+                Key={"pk": {"S": "counter"}},
+                UpdateExpression="ADD n :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+            self.counted += 1
 
         return write
 
@@ -241,6 +257,8 @@ class Load:
         for name, item in found.items():
             if name.startswith("item-"):
                 assert item["value"]["B"] == content_of(name)[:3000]
+        counter = int(found["counter"]["n"]["N"])
+        assert self.counted <= counter <= self.counts_tried, "a count was lost, or done twice"
         assert {name for name in found if name.startswith("pair-")} == twins.keys(), "half a pair"
 
     def _check_objects(self) -> None:

@@ -30,7 +30,7 @@ def test_what_was_acknowledged_survives(tmp_path: Path) -> None:
         before = 0
         for life in range(LIVES):
             load.start()
-            time.sleep(chance.uniform(0.3, 1.8))
+            time.sleep(chance.uniform(0.3, 1.4))
             serein.kill()
             load.stop()
             assert load.acknowledged > before, (

@@ -41,6 +41,18 @@ def test_the_directory_is_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "data/store.sqlite").stat().st_mode) == 0o600
 
 
+def test_blobs_that_were_broken_off_go_when_the_store_opens(tmp_path: Path) -> None:
+    async def story(store: Store) -> None:
+        blob = await store.blobs.write(b"whole")
+        (tmp_path / "data/blobs/incoming" / ("0" * 32)).write_bytes(b"half")
+        await store.close()
+        await store.open()
+        assert await store.blobs.read(blob) == b"whole"
+        assert list((tmp_path / "data/blobs/incoming").iterdir()) == []
+
+    run(SqliteStore(tmp_path / "data"), story)
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     run(SqliteStore(tmp_path / "data"), nothing)
     connection = apsw.Connection(str(tmp_path / "data/store.sqlite"))

@@ -59,7 +59,7 @@ def compile_expected(
     expected: Mapping[str, Mapping[str, Any]], conditional_operator: str | None
 ) -> Condition:
     """The `Expected` of PutItem, UpdateItem and DeleteItem. Raises ValidationException."""
-    tests = {name: _expectation(name, given) for name, given in expected.items()}
+    tests = {name: _expectation(name, given or {}) for name, given in expected.items()}
     return _combined("Expected", tests, conditional_operator)
 
 
@@ -68,10 +68,21 @@ def compile_filter(
 ) -> Condition:
     """A `QueryFilter` or `ScanFilter`. Raises ValidationException."""
     tests = {
-        name: _comparison(given["ComparisonOperator"], given.get("AttributeValueList") or [])
+        name: _comparison(_operator(name, given), given.get("AttributeValueList") or [])
         for name, given in conditions.items()
     }
     return _combined("Filter", tests, conditional_operator)
+
+
+def _operator(name: str, given: Mapping[str, Any] | None) -> str:
+    """The ComparisonOperator of a condition. Raises ValidationException where there is none."""
+    operator = (given or {}).get("ComparisonOperator")
+    if operator is None:
+        raise ValidationException(
+            f"1 validation error detected: Value null at '{name}.member.comparisonOperator' "
+            "failed to satisfy constraint: Member must not be null"
+        )
+    return str(operator)
 
 
 def _combined(
@@ -203,7 +214,7 @@ def key_terms(conditions: Mapping[str, Mapping[str, Any]]) -> list[KeyTerm]:
         raise ValidationException("Conditions can be of length 1 or 2 only")
     terms: list[KeyTerm] = []
     for name, given in conditions.items():
-        operator = given["ComparisonOperator"]
+        operator = _operator(name, given)
         operands = given.get("AttributeValueList") or []
         _checked_operands(operator, operands)
         if operator == "BEGINS_WITH":
@@ -237,7 +248,8 @@ class AttributeUpdates:
 
     def __init__(self, updates: Mapping[str, Mapping[str, Any]]) -> None:
         self._actions: list[tuple[str, str, AttributeValue | None]] = []
-        for name, given in updates.items():
+        for name, update in updates.items():
+            given = update or {}
             action, value = given.get("Action", "PUT"), given.get("Value")
             if value is not None:
                 normalise_value(value)

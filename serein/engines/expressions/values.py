@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValu
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from serein.engines.expressions.errors import (
@@ -273,6 +273,16 @@ def item_size(item: Item) -> int:
             total += len(text) if text.isascii() else utf8_size(text)
         else:
             total += value_size(value)
+    return total
+
+
+def attributes_size(item: Item, names: Iterable[str]) -> int:
+    """The part of `item_size` that these attributes make up (those of them that are there)."""
+    total = 0
+    for name in names:
+        value = item.get(name)
+        if value is not None:
+            total += utf8_size(name) + value_size(value)
     return total
 
 

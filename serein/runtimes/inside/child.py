@@ -137,6 +137,7 @@ class Child:
         if kind == frames.ASSIGN:
             assignment = json.loads(meta)
             confine.settle(findings.machine, assignment, findings.root, findings.program)
+            _execute(assignment)
             self._serve(channel, assignment)
 
     def _serve(self, channel: frames.FrameSocket, assignment: confine.Assignment) -> None:

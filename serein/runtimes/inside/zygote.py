@@ -23,6 +23,7 @@ from serein.runtimes.inside import confine, python, roots, seccomp, syscalls
 from serein.runtimes.inside.child import Channel, Child, Findings
 
 REHEARSALS = 10
+END_LIMIT_S = 5.0
 
 
 class ZygotePlan(TypedDict):
@@ -38,11 +39,13 @@ class ZygotePlan(TypedDict):
 
 def main(descriptor: int, plan: ZygotePlan) -> None:
     """Serve the pool at the other end of `descriptor` until it is gone."""
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     give_interactive_names()
     channel = Channel(descriptor)
     findings = examine(plan)
+    if findings.machine["namespaces"]:
+        # Without namespaces somebody has to stay behind and clear up: the zygote, when its channel ends.
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     path = plan["path"] if findings.machine["namespaces"] else plan["plain_path"]
     preloaded = _preload(path, plan["preload"])
     if plan["preload"]:
@@ -259,17 +262,17 @@ class Zygote:
                     os.kill(int(text), signal.SIGKILL)
 
     def _end(self) -> None:
+        """Kill everybody, and whoever falls to the zygote because of that, until nobody is left."""
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5.0
-        while self._children and time.monotonic() < deadline:
+        deadline = time.monotonic() + END_LIMIT_S
+        while time.monotonic() < deadline:
             try:
                 pid, _ = os.waitpid(-1, 0)
             except ChildProcessError:
                 return
             self._children.pop(pid, None)
-            if not self._findings.machine["namespaces"]:
-                self._kill_orphans()
+            self._kill_orphans()
 
 
 def give_interactive_names() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from serein.kernel.services import Service, Worker
 from serein.services.dynamodb.access import policy_of
 from serein.services.dynamodb.operations import (
+    absent,
     batches,
     items,
     queries,
@@ -27,6 +28,7 @@ SERVICE = Service(
         batches,
         transactions,
         statements,
+        absent,
     ),
     policy_of=policy_of,
     workers=(

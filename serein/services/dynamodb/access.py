@@ -62,6 +62,8 @@ def needs_of_transaction(call: Call) -> Iterable[Need]:
     """
     seen: set[tuple[str, str]] = set()
     for entry in call.params["TransactItems"]:
+        if entry is None:
+            continue
         for verb, action in _TRANSACTION_ACTIONS.items():
             if verb in entry:
                 need = action, table_arn(call, entry[verb]["TableName"])

@@ -23,6 +23,19 @@ class AttributeValueUpdate(t.TypedDict, total=False):
     Action: str
 
 
+class BackupSummary(t.TypedDict, total=False):
+    TableName: str
+    TableId: str
+    TableArn: str
+    BackupArn: str
+    BackupName: str
+    BackupCreationDateTime: float
+    BackupExpiryDateTime: float
+    BackupStatus: str
+    BackupType: str
+    BackupSizeBytes: int
+
+
 class BatchExecuteStatementInput(t.TypedDict, total=False):
     Statements: t.Required[list[BatchStatementRequest]]
     ReturnConsumedCapacity: str
@@ -114,6 +127,13 @@ class ConsumedCapacity(t.TypedDict, total=False):
 class ContinuousBackupsDescription(t.TypedDict, total=False):
     ContinuousBackupsStatus: t.Required[str]
     PointInTimeRecoveryDescription: PointInTimeRecoveryDescription
+
+
+class ContributorInsightsSummary(t.TypedDict, total=False):
+    TableName: str
+    IndexName: str
+    ContributorInsightsStatus: str
+    ContributorInsightsMode: str
 
 
 class CreateGlobalSecondaryIndexAction(t.TypedDict, total=False):
@@ -350,6 +370,12 @@ class ExpectedAttributeValue(t.TypedDict, total=False):
     AttributeValueList: list[dict[str, t.Any]]
 
 
+class ExportSummary(t.TypedDict, total=False):
+    ExportArn: str
+    ExportStatus: str
+    ExportType: str
+
+
 class FailureException(t.TypedDict, total=False):
     ExceptionName: str
     ExceptionDescription: str
@@ -421,6 +447,11 @@ class GlobalSecondaryIndexWarmThroughputDescription(t.TypedDict, total=False):
     Status: str
 
 
+class GlobalTable(t.TypedDict, total=False):
+    GlobalTableName: str
+    ReplicationGroup: list[Replica]
+
+
 class GlobalTableWitnessDescription(t.TypedDict, total=False):
     RegionName: str
     WitnessStatus: str
@@ -429,6 +460,17 @@ class GlobalTableWitnessDescription(t.TypedDict, total=False):
 class GlobalTableWitnessGroupUpdate(t.TypedDict, total=False):
     Create: CreateGlobalTableWitnessGroupMemberAction
     Delete: DeleteGlobalTableWitnessGroupMemberAction
+
+
+class ImportSummary(t.TypedDict, total=False):
+    ImportArn: str
+    ImportStatus: str
+    TableArn: str
+    S3BucketSource: S3BucketSource
+    CloudWatchLogGroupArn: str
+    InputFormat: str
+    StartTime: float
+    EndTime: float
 
 
 class ItemCollectionMetrics(t.TypedDict, total=False):
@@ -458,6 +500,64 @@ class KinesisDataStreamDestination(t.TypedDict, total=False):
     DestinationStatus: str
     DestinationStatusDescription: str
     ApproximateCreationDateTimePrecision: str
+
+
+class ListBackupsInput(t.TypedDict, total=False):
+    TableName: str
+    Limit: int
+    TimeRangeLowerBound: float
+    TimeRangeUpperBound: float
+    ExclusiveStartBackupArn: str
+    BackupType: str
+
+
+class ListBackupsOutput(t.TypedDict, total=False):
+    BackupSummaries: list[BackupSummary]
+    LastEvaluatedBackupArn: str
+
+
+class ListContributorInsightsInput(t.TypedDict, total=False):
+    TableName: str
+    NextToken: str
+    MaxResults: int
+
+
+class ListContributorInsightsOutput(t.TypedDict, total=False):
+    ContributorInsightsSummaries: list[ContributorInsightsSummary]
+    NextToken: str
+
+
+class ListExportsInput(t.TypedDict, total=False):
+    TableArn: str
+    MaxResults: int
+    NextToken: str
+
+
+class ListExportsOutput(t.TypedDict, total=False):
+    ExportSummaries: list[ExportSummary]
+    NextToken: str
+
+
+class ListGlobalTablesInput(t.TypedDict, total=False):
+    ExclusiveStartGlobalTableName: str
+    Limit: int
+    RegionName: str
+
+
+class ListGlobalTablesOutput(t.TypedDict, total=False):
+    GlobalTables: list[GlobalTable]
+    LastEvaluatedGlobalTableName: str
+
+
+class ListImportsInput(t.TypedDict, total=False):
+    TableArn: str
+    PageSize: int
+    NextToken: str
+
+
+class ListImportsOutput(t.TypedDict, total=False):
+    ImportSummaryList: list[ImportSummary]
+    NextToken: str
 
 
 class ListTablesInput(t.TypedDict, total=False):
@@ -616,6 +716,10 @@ class QueryOutput(t.TypedDict, total=False):
     ConsumedCapacity: ConsumedCapacity
 
 
+class Replica(t.TypedDict, total=False):
+    RegionName: str
+
+
 class ReplicaDescription(t.TypedDict, total=False):
     RegionName: str
     ReplicaStatus: str
@@ -657,6 +761,12 @@ class RestoreSummary(t.TypedDict, total=False):
     SourceTableArn: str
     RestoreDateTime: t.Required[float]
     RestoreInProgress: t.Required[bool]
+
+
+class S3BucketSource(t.TypedDict, total=False):
+    S3BucketOwner: str
+    S3Bucket: t.Required[str]
+    S3KeyPrefix: str
 
 
 class SSEDescription(t.TypedDict, total=False):

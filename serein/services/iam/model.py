@@ -304,6 +304,11 @@ class EvaluationResult(t.TypedDict, total=False):
     ResourceSpecificResults: list[ResourceSpecificResult]
 
 
+class GenerateCredentialReportResponse(t.TypedDict, total=False):
+    State: str
+    Description: str
+
+
 class GetAccessKeyLastUsedRequest(t.TypedDict, total=False):
     AccessKeyId: t.Required[str]
 
@@ -334,6 +339,12 @@ class GetAccountPasswordPolicyResponse(t.TypedDict, total=False):
 
 class GetAccountSummaryResponse(t.TypedDict, total=False):
     SummaryMap: dict[str, int]
+
+
+class GetCredentialReportResponse(t.TypedDict, total=False):
+    Content: bytes
+    ReportFormat: str
+    GeneratedTime: float
 
 
 class GetGroupPolicyRequest(t.TypedDict, total=False):

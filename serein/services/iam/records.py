@@ -199,11 +199,14 @@ class OidcProvider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The account's alias and password policy (as the API's members)."""
+    """The account's alias, password policy (as the API's members) and last credential report."""
 
     account: str
     alias: str = ""
     password_policy: dict[str, int | bool] | None = None
+    report_at: float | None = None
+    report: str = ""
+    """The last credential report, as CSV."""
 
 
 class DeletionTask(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from serein.runtimes.spec import (
     Outcome,
 )
 from serein.services.lambda_.model import TooManyRequestsException
-from serein.services.lambda_.records import SETTINGS, Function
+from serein.services.lambda_.records import FUNCTIONS, SETTINGS, Function
 
 PRINCIPAL = "lambda.amazonaws.com"
 ACCOUNT_CONCURRENCY = 1000
@@ -96,6 +96,8 @@ class Functions:
         """The service's worker: lends the functions its context, delivers logs, and ends the pool when cancelled."""
         self._cx = cx
         try:
+            if next(iter(cx.read().scan(FUNCTIONS, limit=1)), None) is not None:
+                await self._start_pool(cx)
             while True:
                 await self._log_bell.wait()
                 # A moment of the machine's time, not the cloud's: many invocations then share one write.

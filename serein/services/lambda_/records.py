@@ -101,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     function: str
     last_version: int = 0
+    published: str = ""  # the fingerprint of $LATEST when the last version was made of it
     reserved_concurrency: int | None = None
     recursive_loop: str = "Terminate"
     update_runtime_on: str = "Auto"

@@ -61,6 +61,9 @@ def policy_of(read: Read, arn: str) -> str | None:
     acl = read.get(SETTINGS, name, "acl_policy", "")
     if acl is None:
         return text
+    blocked = read.get(SETTINGS, name, "public_access", "")
+    if blocked is not None and blocked.value.get("IgnorePublicAcls"):
+        return text
     # A public ACL is kept as the policy it amounts to, so there is one judge.
     granted: str = acl.value["Policy"]
     if text is None:
@@ -215,7 +218,9 @@ def split_copy_source(source: Any) -> tuple[str, str, str | None]:
     if not bucket:
         raise invalid_argument("Invalid copy source bucket name", "x-amz-copy-source", text)
     if not slash or not key:
-        raise invalid_argument("Invalid copy source object key", "x-amz-copy-source", text)
+        raise invalid_argument(
+            "Invalid copy source object key", "x-amz-copy-source", "x-amz-copy-source"
+        )
     return bucket, key, version if mark else None
 
 

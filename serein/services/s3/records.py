@@ -82,6 +82,8 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     encryption: str = "AES256"
     kms_key: str = ""
     acl: dict[str, Any] = {}
+    restored_until: float = 0.0
+    """Until when an archived object can be read."""
     lock_mode: str = ""
     lock_until: float = 0.0
     legal_hold: str = ""

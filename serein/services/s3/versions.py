@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import orjson
 
 from serein.kernel import targets
 from serein.kernel.calls import service_principal
@@ -22,9 +23,10 @@ from serein.services.s3.records import (
     OBJECTS,
     SETTINGS,
     Bucket,
+    Setting,
     StoredObject,
 )
-from serein.services.s3.rules import events
+from serein.services.s3.rules import acls, events
 from serein.services.s3.rules.errors import refusal
 
 PRINCIPAL = "s3.amazonaws.com"
@@ -47,8 +49,34 @@ def put_version(
     _make_room(tx, bucket, made.key, current, made.version)
     tx.put(OBJECTS, made)
     bodies.keep(tx, made, data)
+    if bucket.ownership != "BucketOwnerEnforced":
+        publish(tx, bucket, made.key, made.acl)
     notify(tx, bucket, made, event)
     return made
+
+
+def publish(tx: Tx, bucket: Bucket, key: str, acl: Mapping[str, Any]) -> None:
+    """Keep the public part of an object's ACL (or that it has none) for the judge of requests."""
+    there = tx.get(SETTINGS, bucket.name, "public_object", key)
+    if acls.grants_everyone(acl):
+        tx.put(SETTINGS, Setting(bucket=bucket.name, kind="public_object", id=key, value={**acl}))
+    elif there is not None:
+        tx.delete(SETTINGS, bucket.name, "public_object", key)
+    else:
+        return
+    refresh_acl_policy(tx, bucket)
+
+
+def refresh_acl_policy(tx: Tx, bucket: Bucket) -> None:
+    """Keep what the bucket's and its objects' public ACLs grant as a policy, for the door to judge by."""
+    statements = acls.statements(setting_or_none(tx, bucket.name, "acl") or {}, bucket.arn)
+    for setting in tx.scan(SETTINGS, (bucket.name, "public_object")):
+        statements += acls.object_statements(setting.value, f"{bucket.arn}/{setting.id}")
+    if not statements:
+        tx.delete(SETTINGS, bucket.name, "acl_policy", "")
+        return
+    text = orjson.dumps({"Version": "2012-10-17", "Statement": statements}).decode()
+    tx.put(SETTINGS, Setting(bucket=bucket.name, kind="acl_policy", value={"Policy": text}))
 
 
 def next_sequence(tx: Tx, current: StoredObject | None) -> int:

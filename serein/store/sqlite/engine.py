@@ -55,8 +55,10 @@ class SqliteEngine:
         checkpoint_pages: int = CHECKPOINT_PAGES,
         pause_pages: int = PAUSE_PAGES,
         pages_max: int | None = None,
+        vfs: str | None = None,
     ) -> None:
         self.directory = directory
+        self._vfs = vfs
         self._path = directory / "store.sqlite"
         self._lock = DirectoryLock(directory / "lock")
         self._checkpoint_pages = checkpoint_pages
@@ -91,7 +93,9 @@ class SqliteEngine:
         flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
         cache_kib: int = CACHE_KIB,
     ) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path), flags=flags, statementcachesize=1024)
+        connection = apsw.Connection(
+            str(self._path), flags=flags, vfs=self._vfs, statementcachesize=1024
+        )
         connection.set_busy_timeout(BUSY_MS)
         cursor = connection.cursor()
         for pragma in ("synchronous=FULL", f"cache_size=-{cache_kib}", "wal_autocheckpoint=0"):
@@ -200,7 +204,8 @@ class SqliteStore(BatchedStore[SqlTable]):
     """A store in a directory of its own: `store.sqlite` with its log, `blobs/`, `lock`.
 
     The directory is made, for its owner alone, if it is not there. `checkpoint_pages`, `pause_pages` and `pages_max` (the
-    largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) are for tests.
+    largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) and `vfs` (the name of an apsw VFS
+    to go through) are for tests.
     """
 
     def __init__(
@@ -210,15 +215,21 @@ class SqliteStore(BatchedStore[SqlTable]):
         checkpoint_pages: int = CHECKPOINT_PAGES,
         pause_pages: int = PAUSE_PAGES,
         pages_max: int | None = None,
+        vfs: str | None = None,
     ) -> None:
         engine = SqliteEngine(
             directory,
             checkpoint_pages=checkpoint_pages,
             pause_pages=pause_pages,
             pages_max=pages_max,
+            vfs=vfs,
         )
         self._files = FileBlobs(directory / "blobs")
         super().__init__(engine, self._files)
+
+    async def open(self) -> None:
+        await super().open()
+        await self._files.open()
 
     async def close(self) -> None:
         await super().close()

@@ -162,6 +162,8 @@ class RestXmlCodec:
     def serialise(self, result: Mapping[str, Any], request_id: str) -> HttpResponse:
         headers = request_id_headers(self._service, request_id)
         status = self._output.write(result, headers)
+        if status == 200 and self._service == "s3" and result.get("ContentRange"):
+            status = 206  # the model knows one status only; a part of an object is Partial Content
         if self._events is not None:
             return self._events.respond(
                 result.get(self._out_name) or [], request_id, status, headers

@@ -29,8 +29,19 @@ class StacksHouse(House):
         return [*services, *(service for service in more if service.name not in present)]
 
     def waits_for_the_world(self) -> bool:
-        children = Path(f"/proc/self/task/{os.getpid()}/children")
-        return super().waits_for_the_world() or bool(children.read_text().strip())
+        return super().waits_for_the_world() or transforms_run()
+
+
+def transforms_run() -> bool:
+    """Whether a child process of ours is at work on a transform."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    for child in children:
+        try:
+            if b"templates.sam" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
 
 
 class StacksCloud(Cloud):

@@ -281,3 +281,55 @@ Outputs: {U: {Value: !GetAtt N.Outputs.U}}
     assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     assert outputs(stack)["U"].endswith("/inner")
     assert stacks.delete("app")["StackStatus"] == "DELETE_COMPLETE"
+
+
+FUNCTION = """
+Resources:
+  R:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: "sts:AssumeRole"}]
+      ManagedPolicyArns: ["arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"]
+  Q: {Type: "AWS::SQS::Queue"}
+  F:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.11
+      Handler: index.handler
+      Role: !GetAtt R.Arn
+      Timeout: %s
+      Environment: {Variables: {NUMBER: 1}}
+      Code: {ZipFile: "def handler(event, context): return %s"}
+  V: {Type: "AWS::Lambda::Version", Properties: {FunctionName: !Ref F}}
+  A: {Type: "AWS::Lambda::Alias", Properties: {FunctionName: !Ref F, FunctionVersion: !GetAtt V.Version, Name: live}}
+  M: {Type: "AWS::Lambda::EventSourceMapping", Properties: {FunctionName: !Ref F, EventSourceArn: !GetAtt Q.Arn, BatchSize: %s}}
+  P: {Type: "AWS::Lambda::Permission", Properties: {FunctionName: !Ref F, Action: "lambda:InvokeFunction", Principal: sns.amazonaws.com}}
+  U: {Type: "AWS::Lambda::Url", Properties: {TargetFunctionArn: !Ref F, AuthType: NONE}}
+Outputs: {Name: {Value: !Ref F}, Url: {Value: !GetAtt U.FunctionUrl}, Version: {Value: !GetAtt V.Version}, Alias: {Value: !Ref A}}
+"""
+
+
+def test_a_function_and_what_hangs_on_it(stacks: Stacks) -> None:
+    needs(stacks, "lambda")
+    stack = stacks.create("app", FUNCTION % (5, 1, 3), Capabilities=CAPABILITIES)
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
+    name = outputs(stack)["Name"]
+    assert outputs(stack)["Version"] == "1"
+    assert outputs(stack)["Alias"].endswith(f":function:{name}:live")
+    client = stacks.cloud.client("lambda")
+    found = client.get_function_configuration(FunctionName=name)
+    assert (found["Timeout"], found["Environment"]["Variables"]) == (5, {"NUMBER": "1"})
+    sha = found["CodeSha256"]
+    stack = stacks.update("app", FUNCTION % (6, 2, 4), Capabilities=CAPABILITIES)
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("app")
+    found = client.get_function_configuration(FunctionName=name)
+    assert found["Timeout"] == 6
+    assert found["CodeSha256"] != sha
+    (mapping,) = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    assert mapping["BatchSize"] == 4
+    stack = stacks.delete("app")
+    assert stack["StackStatus"] == "DELETE_COMPLETE", stacks.failures(stack["StackId"])
+    assert client.list_functions()["Functions"] == []
+    assert client.list_event_source_mappings()["EventSourceMappings"] == []

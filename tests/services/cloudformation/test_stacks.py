@@ -391,3 +391,55 @@ def test_many_resources(stacks: Stacks, count: int) -> None:
     assert sum(len(page["StackResourceSummaries"]) for page in pages) == count
     pages = stacks.client.get_paginator("describe_stack_events").paginate(StackName="big")
     assert sum(len(page["StackEvents"]) for page in pages) == count * 3 + 2
+
+
+def test_calls_are_made_as_the_caller(stacks: Stacks) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/control-access-with-iam.html"""
+    iam = stacks.cloud.client("iam")
+    iam.create_user(UserName="deployer")
+    policy = (
+        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",'
+        ' "Action": ["cloudformation:*", "sqs:DeleteQueue"]}]}'
+    )
+    iam.put_user_policy(UserName="deployer", PolicyName="p", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="deployer")["AccessKey"]
+    client = stacks.cloud.client(
+        "cloudformation", access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"]
+    )
+    client.create_stack(StackName="app", TemplateBody='Resources: {Q: {Type: "AWS::SQS::Queue"}}')
+    assert stacks.settle("app")["StackStatus"] == "ROLLBACK_COMPLETE"
+    (reason,) = [words for name, status, words in stacks.events("app") if status == "CREATE_FAILED"]
+    assert "user/deployer is not authorized to perform: sqs:createqueue" in reason
+    assert reason.endswith("HandlerErrorCode: AccessDenied)")
+
+
+def test_a_service_role(stacks: Stacks) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html"""
+    iam = stacks.cloud.client("iam")
+    trust = (
+        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
+        ' "Principal": {"Service": "%s"}}]}'
+    )
+    template = 'Resources: {Q: {Type: "AWS::SQS::Queue"}}'
+    wrong = iam.create_role(
+        RoleName="wrong", AssumeRolePolicyDocument=trust % "lambda.amazonaws.com"
+    )
+    arn = wrong["Role"]["Arn"]
+    assert refused(
+        stacks.client.create_stack, StackName="a", TemplateBody=template, RoleARN=arn
+    ) == (
+        "ValidationError",
+        f"Role {arn} is invalid or cannot be assumed",
+    )
+    role = iam.create_role(
+        RoleName="right", AssumeRolePolicyDocument=trust % "cloudformation.amazonaws.com"
+    )
+    allow = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", "Action": "%s"}]}'
+    iam.put_role_policy(RoleName="right", PolicyName="p", PolicyDocument=allow % "sns:*")
+    arn = role["Role"]["Arn"]
+    assert stacks.create("a", template, RoleARN=arn)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any("assumed-role/right" in words for _, _, words in stacks.events("a"))
+    iam.put_role_policy(RoleName="right", PolicyName="p", PolicyDocument=allow % "sqs:*")
+    stack = stacks.create("b", template, RoleARN=arn)
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("b")
+    assert stack["RoleARN"] == arn

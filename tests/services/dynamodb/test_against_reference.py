@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from serein.base.errors import AwsError
+from serein.engines.expressions.values import item_size
 from serein.kernel.calls import Call, Scope, root_of
 from serein.wire.http import HttpResponse
 from tests.cloud import ENDPOINT, Cloud
@@ -226,6 +228,8 @@ class Table(RuleBasedStateMachine):
         if hasattr(self, "items"):
             answer = call(self.cloud, "Scan", TableName="table", Select="COUNT")
             assert answer["Count"] == len(self.items)
+            table = call(self.cloud, "DescribeTable", TableName="table")["Table"]
+            assert table["TableSizeBytes"] == sum(map(item_size, self.items.values()))
 
 
 def _stable(item: dict[str, Any]) -> bytes:
@@ -420,3 +424,47 @@ def test_nonsense_is_refused_and_never_our_fault(requests):
             assert b"Signature" not in answer.body
     finally:
         machine.teardown()
+
+
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/table"
+KEYS = {
+    "KeySchema": schema("pk"),
+    "AttributeDefinitions": definitions(pk="S"),
+    "TableName": "other",
+    **PER_REQUEST,
+}
+
+
+@pytest.fixture(scope="module")
+def machine():
+    made = Table()
+    made.create()
+    yield made
+    made.teardown()
+
+
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("PutItem", {"TableName": "table", "Item": {}, "Expected": {"pk": None}}),
+        ("Query", {"TableName": "table", "KeyConditions": {"pk": None}}),
+        ("Scan", {"TableName": "table", "ScanFilter": {"pk": None}}),
+        ("BatchGetItem", {"RequestItems": {"table": None}}),
+        ("BatchGetItem", {"RequestItems": {"table": {"Keys": [None]}}}),
+        ("BatchWriteItem", {"RequestItems": {"table": None}}),
+        ("BatchWriteItem", {"RequestItems": {"table": [None]}}),
+        ("TransactWriteItems", {"TransactItems": [None]}),
+        ("TransactGetItems", {"TransactItems": [None]}),
+        ("CreateTable", {**KEYS, "GlobalSecondaryIndexes": [None]}),
+        ("CreateTable", {**KEYS, "Tags": [None]}),
+        ("UpdateTable", {"TableName": "table", "GlobalSecondaryIndexUpdates": [None]}),
+        ("BatchExecuteStatement", {"Statements": [None]}),
+        ("ExecuteTransaction", {"TransactStatements": [None]}),
+        ("TagResource", {"ResourceArn": ARN, "Tags": [None]}),
+        ("UntagResource", {"ResourceArn": ARN, "TagKeys": [None]}),
+    ],
+)
+def test_nulls_in_lists_and_maps_are_refused(machine, operation, params):
+    answer = post(machine.cloud, operation, params)
+    assert answer.status == 400
+    assert orjson.loads(answer.body)["__type"].endswith("ValidationException")

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import time
 import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from serein.assembly import Config, House
-from serein.base.clock import ManualClock
-from serein.base.ids import SeededRandomness
-from serein.kernel.services import Service
-from serein.runtimes.pool import PoolSettings
-from serein.services import lambda_, sqs
-from serein.services.lambda_.functions import Functions
 from tests.cloud import Cloud
 
 TRUST = {
@@ -44,44 +34,6 @@ def zipped(files: dict[str, str | bytes]) -> bytes:
 
 
 ECHO = zipped({"app.py": "def handler(event, context):\n    return event\n"})
-
-
-class FunctionsHouse(House):
-    """The house with Lambda, whatever the assembly has."""
-
-    work: str
-
-    def _services(self) -> list[Service]:
-        services = [s for s in super()._services() if s.name not in ("lambda", "sqs")]
-        self.functions = Functions(PoolSettings(work=self.work, blanks=1, processes_max=8))
-        return [*services, sqs.SERVICE, lambda_.service(self.functions)]
-
-    def waits_for_the_world(self) -> bool:
-        return super().waits_for_the_world() or self.functions.busy > 0
-
-    def idle(self) -> bool:
-        return super().idle() and self.functions.busy == 0
-
-
-class FunctionsCloud(Cloud):
-    """A cloud of that house."""
-
-    def __init__(self, work: Path) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.clock = ManualClock(time.time())
-        self.account = "000000000000"
-        made = type("_House", (FunctionsHouse,), {"work": str(work)})
-        config = Config(data=None, auth_open=True, account=self.account)
-        self.house = made(config, clock=self.clock, randomness=SeededRandomness(7))
-        self.run(self.house.open())
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """A fresh house in memory; its functions run in real processes."""
-    made = FunctionsCloud(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

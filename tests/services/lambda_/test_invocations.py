@@ -138,3 +138,8 @@ def _receive(cloud: Any, url: str) -> str:
     cloud.settle()
     got = cloud.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=20)
     return str(got["Messages"][0]["Body"])
+
+
+def test_the_older_way_to_send_an_event(make_function: Make, awslambda: Any):
+    make_function()
+    assert awslambda.invoke_async(FunctionName="echo", InvokeArgs=b"{}")["Status"] == 202

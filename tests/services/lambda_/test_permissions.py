@@ -66,8 +66,8 @@ def test_the_last_statement_takes_the_policy_with_it(make_function: Make, awslam
     awslambda.add_permission(
         FunctionName="echo", StatementId="one", Action="lambda:InvokeFunction", Principal="*"
     )
-    with pytest.raises(ClientError, match="Statement two is not found in resource policy."):
+    with pytest.raises(ClientError, match="Statement two is not found in resource policy"):
         awslambda.remove_permission(FunctionName="echo", StatementId="two")
     awslambda.remove_permission(FunctionName="echo", StatementId="one")
-    with pytest.raises(ClientError, match="The resource you requested does not exist."):
+    with pytest.raises(ClientError, match="The resource you requested does not exist"):
         awslambda.get_policy(FunctionName="echo")

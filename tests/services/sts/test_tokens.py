@@ -73,3 +73,14 @@ def test_mfa_codes_cannot_be_right(bob, refused) -> None:
         bob.get_session_token, SerialNumber="arn:aws:iam::000000000000:mfa/bob", TokenCode="123456"
     )
     assert told[0] == "AccessDenied"
+
+
+def test_the_root_gives_a_part_of_what_it_may(cloud: Cloud, document, refused) -> None:
+    answer = cloud.client("sts").get_federation_token(
+        Name="guest", Policy=document("iam:ListUsers")
+    )
+    own = acting(cloud, "iam", answer)
+    own.list_users()
+    assert refused(own.list_roles)[0] == "AccessDenied"
+    told = refused(acting(cloud, "sts", answer).get_federation_token, Name="again")
+    assert told[0] == "AccessDenied"

@@ -169,18 +169,32 @@ async def _delete_route(rx: Deploying, physical_id: str, properties: Properties)
     await rx.call("apigatewayv2", "DeleteRoute", ApiId=properties["ApiId"], RouteId=physical_id)
 
 
+def _integration_params(properties: Properties) -> dict[str, Any]:
+    """Response parameters are lists of source and destination here, and maps in the API."""
+    given = properties.get("ResponseParameters")
+    if not isinstance(given, dict):
+        return properties
+    made = {
+        status: {
+            item["Destination"]: item["Source"] for item in mapping.get("ResponseParameters", ())
+        }
+        for status, mapping in given.items()
+    }
+    return {**properties, "ResponseParameters": made}
+
+
 async def _create_integration(rx: Deploying, properties: Properties) -> Deployed:
+    params = _integration_params(properties)
     return _identified(
-        "IntegrationId", await rx.call("apigatewayv2", "CreateIntegration", **properties)
+        "IntegrationId", await rx.call("apigatewayv2", "CreateIntegration", **params)
     )
 
 
 async def _update_integration(
     rx: Deploying, physical_id: str, properties: Properties, before: Properties
 ) -> Deployed:
-    answer = await rx.call(
-        "apigatewayv2", "UpdateIntegration", IntegrationId=physical_id, **properties
-    )
+    params = _integration_params(properties)
+    answer = await rx.call("apigatewayv2", "UpdateIntegration", IntegrationId=physical_id, **params)
     return _identified("IntegrationId", answer)
 
 

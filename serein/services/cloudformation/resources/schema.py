@@ -107,6 +107,12 @@ def _map(
     depth: int,
 ) -> dict[str, Any]:
     known = schema.get("properties")
+    values = schema.get("values")
+    if not known and values:
+        return {
+            name: _conform(values, member, f"{path}/{name}", definitions, problems, depth + 1)
+            for name, member in value.items()
+        }
     if not known:
         return dict(value)
     problems.extend(

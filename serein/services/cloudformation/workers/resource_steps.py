@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -44,6 +46,9 @@ from serein.services.cloudformation.rules.changes import changed_properties, pol
 from serein.services.cloudformation.workers.failures import reason_of
 from serein.services.cloudformation.workers.secrets import resolve_dynamic
 from serein.services.cloudformation.workers.targets import Target, scope_of
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 INITIATED = "Resource creation Initiated"
@@ -91,7 +96,7 @@ class ResourceSteps:
         return await self._update(wish, before)
 
     def _wish(self, target: Target, definition: ResourceDefinition) -> Wish:
-        scope = scope_of(self._cx.read(), target)
+        scope = scope_of(self._cx.read(), target, definition.name)
         return Wish(
             name=definition.name,
             type=definition.type,
@@ -134,7 +139,7 @@ class ResourceSteps:
         rx = self._deploying(wish.name, begun.suffix, resumed=now is not None and self._resumed)
         try:
             properties = await self._full(wish.type, wish.properties, self._stack.tags)
-            deployed = await kind.create(rx, properties)
+            deployed = await self._attempt(kind.create(rx, properties))
         except (AwsError, ResourceFailure) as error:
             words = self._words(error, kind, wish.properties)
             await self._cx.transact(self._failed, wish.name, wish.type, words, rx.made)
@@ -200,7 +205,7 @@ class ResourceSteps:
             )
             if after != was or self._resumed:
                 assert kind.update is not None
-                deployed = await kind.update(rx, before.physical_id, after, was)
+                deployed = await self._attempt(kind.update(rx, before.physical_id, after, was))
         except (AwsError, ResourceFailure) as error:
             words = self._words(error, kind, wish.properties)
             await self._cx.transact(self._failed, wish.name, wish.type, words, None)
@@ -253,9 +258,8 @@ class ResourceSteps:
         assert begun is not None
         rx = self._deploying(wish.name, begun.suffix, resumed=self._resumed)
         try:
-            deployed = await kind.create(
-                rx, await self._full(wish.type, wish.properties, self._stack.tags)
-            )
+            properties = await self._full(wish.type, wish.properties, self._stack.tags)
+            deployed = await self._attempt(kind.create(rx, properties))
         except (AwsError, ResourceFailure) as error:
             words = self._words(error, kind, wish.properties)
             await self._cx.transact(self._failed, wish.name, wish.type, words, rx.made)
@@ -291,7 +295,7 @@ class ResourceSteps:
             current = {} if is_untouched else now.properties
             after = was if is_untouched else await self._full(now.type, current, self._stack.tags)
             if kind.update is not None and after != was:
-                await kind.update(rx, previous.physical_id, was, after)
+                await self._attempt(kind.update(rx, previous.physical_id, was, after))
         except (AwsError, ResourceFailure) as error:
             words = self._words(error, kind, previous.properties)
             await self._cx.transact(self._failed, previous.logical_id, previous.type, words, None)
@@ -362,7 +366,7 @@ class ResourceSteps:
         except (AwsError, ResourceFailure):
             properties = leftover.properties
         try:
-            await kind.delete(rx, leftover.physical_id, properties)
+            await self._attempt(kind.delete(rx, leftover.physical_id, properties))
         except AwsError as error:
             return None if is_gone(error) else self._words(error, kind, leftover.properties)
         except ResourceFailure as error:
@@ -403,6 +407,21 @@ class ResourceSteps:
         self._done(tx, f"{leftover.physical_id}/{leftover.logical_id}")
 
     # Common to all
+
+    async def _attempt(self, work: Awaitable[T]) -> T:
+        """A type's function at work. What neither AWS nor we have words for is our own bug: logged, and the
+        resource fails, so that the stack does not hang."""
+        try:
+            return await work
+        except (AwsError, ResourceFailure):
+            raise
+        except Exception as error:
+            log.exception("a resource of %s failed", self._stack.id)
+            token = self._cx.new_id()
+            raise ResourceFailure(
+                f'Resource handler returned message: "Internal error: {type(error).__name__}" '
+                f"(RequestToken: {token}, HandlerErrorCode: InternalFailure)"
+            ) from error
 
     def _now(self, tx: Tx) -> Deployment:
         deployment = tx.get(DEPLOYMENTS, self._stack.id)

@@ -59,12 +59,17 @@ def load_target(read: Read, stack: Stack) -> Target:
     )
 
 
-def scope_of(read: Read, target: Target) -> Scope:
-    """What expressions may look at now: the resources that are deployed so far."""
+def scope_of(read: Read, target: Target, name: str | None = None) -> Scope:
+    """What expressions may look at now: of the resources deployed so far, those that `name` needs (None: all)."""
+    found = (
+        list(read.scan(RESOURCES, (target.stack.id,)))
+        if name is None
+        else [read.get(RESOURCES, target.stack.id, needed) for needed in target.needs[name]]
+    )
     resources = {
         r.logical_id: r
-        for r in read.scan(RESOURCES, (target.stack.id,))
-        if r.logical_id in target.resources and r.status.endswith("_COMPLETE")
+        for r in found
+        if r is not None and r.logical_id in target.resources and r.status.endswith("_COMPLETE")
     }
     scope = _scope(
         read, target.stack, target.template, target.parameters, resources, target.extended

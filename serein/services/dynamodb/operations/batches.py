@@ -21,6 +21,7 @@ from serein.services.dynamodb.rules.capacity import (
 )
 from serein.services.dynamodb.rules.expressions import read_projection
 from serein.services.dynamodb.rules.keys import RowKey, check_index_keys, item_key, request_key
+from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.rows import (
     check_item_size,
     decode_row,
@@ -43,6 +44,9 @@ ANSWER_BYTES_MAX = 16 * 1024 * 1024
 def batch_get_item(read: Read, request: BatchGetItemInput) -> Answer:
     """Up to 100 items of several tables; those beyond 16 MB come back as unprocessed keys."""
     asked = request["RequestItems"]
+    refuse_null_members(asked.values(), "requestItems")
+    for given in asked.values():
+        refuse_null_members(given["Keys"], "keys")
     if sum(len(given["Keys"]) for given in asked.values()) > GETS_MAX:
         raise ValidationException("Too many items requested for the BatchGetItem call")
     plans = [
@@ -105,6 +109,8 @@ class _Write(msgspec.Struct):
 def batch_write_item(tx: Tx, request: BatchWriteItemInput) -> Answer:
     """Up to 25 puts and deletes; all of them are done."""
     asked = request["RequestItems"]
+    for entries in asked.values():
+        refuse_null_members(entries, "requestItems")
     if sum(map(len, asked.values())) > WRITES_MAX:
         raise ValidationException("Too many items requested for the BatchWriteItem call")
     sizes = {id(entry): _checked(entry) for entries in asked.values() for entry in entries}

@@ -7,7 +7,7 @@ from typing import Any
 
 from serein.engines.expressions.conditions import Condition
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
-from serein.engines.expressions.values import Item, item_size, normalise_item
+from serein.engines.expressions.values import Item, attributes_size, item_size, normalise_item
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.dynamodb.access import find_table, table_of
 from serein.services.dynamodb.model import (
@@ -126,7 +126,7 @@ def update_item(tx: Tx, request: UpdateItemInput) -> Answer:
     old = decode_row(row) if row is not None else None
     if update.condition is not None:
         check_condition(update.condition, update.values, old, request)
-    new, size = updated_item(table, update, request["Key"], old)
+    new, size = updated_item(table, update, request["Key"], old, row)
     answer: Answer = {}
     changed = 0
     if old is None and update.only_removes:
@@ -155,9 +155,9 @@ def check_condition(
 
 
 def updated_item(
-    table: TableRecord, update: ItemUpdate, key: Item, old: Item | None
+    table: TableRecord, update: ItemUpdate, key: Item, old: Item | None, row: bytes | None
 ) -> tuple[Item, int]:
-    """The item after an update, and its size. Raises ValidationException."""
+    """The item after an update, and its size; `row` is the old one's. Raises ValidationException."""
     for name in table.key_names:
         if name in update.roots:
             raise parameter_invalid(
@@ -166,7 +166,12 @@ def updated_item(
     new = update.apply(old if old is not None else dict(key))
     if table.indexes:
         check_index_keys(table, new, updating=True)
-    size = item_size(new)
+    if old is None or row is None:
+        size = item_size(new)
+    else:
+        # Only what the update wrote can have another size than before.
+        roots = update.roots
+        size = row_size(row) + attributes_size(new, roots) - attributes_size(old, roots)
     check_item_size(size, updating=True)
     return new, size
 

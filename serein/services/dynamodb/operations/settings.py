@@ -32,6 +32,7 @@ from serein.services.dynamodb.model import (
     UpdateTimeToLiveInput,
 )
 from serein.services.dynamodb.records import TABLES, TableRecord
+from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.tags import check_tags
 
 Request = Mapping[str, Any]
@@ -83,6 +84,7 @@ def describe_time_to_live(read: Read, request: DescribeTimeToLiveInput) -> Answe
 def tag_resource(tx: Tx, request: TagResourceInput) -> None:
     """Add or replace tags of a table."""
     table = find_table_by_arn(tx, request["ResourceArn"])
+    refuse_null_members(request["Tags"], "tags")
     check_tags(tx.tags_of(table.arn), request["Tags"])
     tx.tag(table.arn, {tag["Key"]: tag["Value"] for tag in request["Tags"]})
 
@@ -91,6 +93,7 @@ def tag_resource(tx: Tx, request: TagResourceInput) -> None:
 def untag_resource(tx: Tx, request: UntagResourceInput) -> None:
     """Remove tags of a table."""
     table = find_table_by_arn(tx, request["ResourceArn"])
+    refuse_null_members(request["TagKeys"], "tagKeys")
     tx.untag(table.arn, request["TagKeys"])
 
 

@@ -41,6 +41,7 @@ from serein.services.dynamodb.operations.transactions import (
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
 from serein.services.dynamodb.rules.capacity import add_capacity, consumed, read_units
 from serein.services.dynamodb.rules.keys import request_key
+from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.ranges import Range, last_key, row_key_parts
 from serein.services.dynamodb.rules.rows import decode_row, read_row, row_size
 from serein.services.dynamodb.rules.statements import (
@@ -71,6 +72,8 @@ def needs_of_statements(call: Call) -> Iterable[Need]:
     """
     params = call.params
     for entry in params.get("Statements") or params.get("TransactStatements") or [params]:
+        if entry is None:
+            continue
         try:
             statement = parse_statement(entry["Statement"], entry.get("Parameters") or ())
         except ValidationException:
@@ -258,6 +261,7 @@ def _rows(
 @operation("BatchExecuteStatement", needs=[needs_of_statements], unauthorised=True)
 def batch_execute_statement(tx: Tx, request: BatchExecuteStatementInput) -> Answer:
     """Up to 25 statements, each for itself: all reads of single items, or all writes."""
+    refuse_null_members(request["Statements"], "statements")
     kinds = {kind_of_statement(entry["Statement"]) == "SELECT" for entry in request["Statements"]}
     if len(kinds) > 1:
         raise ValidationException(
@@ -319,6 +323,7 @@ def _single(read: Read, statement: Statement, table: TableRecord) -> Item | None
 def execute_transaction(tx: Tx, request: ExecuteTransactionInput) -> Answer:
     """Up to 100 statements, all or none: all reads of single items, or writes and EXISTS."""
     entries = request["TransactStatements"]
+    refuse_null_members(entries, "transactStatements")
     statements = [read_statement(e["Statement"], e.get("Parameters")) for e in entries]
     tables = [find_table(tx, statement.table) for statement in statements]
     reads = [statement.kind == "SELECT" for statement in statements]

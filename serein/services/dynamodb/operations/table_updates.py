@@ -39,6 +39,7 @@ from serein.services.dynamodb.records import (
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index
 from serein.services.dynamodb.rules.descriptions import table_description
 from serein.services.dynamodb.rules.names import check_name
+from serein.services.dynamodb.rules.nulls import refuse_nulls
 from serein.services.dynamodb.rules.schema import GLOBAL_INDEXES_MAX, key_names, make_index
 
 Request = Mapping[str, Any]
@@ -67,6 +68,7 @@ _REFUSED = (
 @operation("UpdateTable", on=table_of, ignores=("SSESpecification", "TableClass"))
 def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
     """Change a table; small tables have a new index at once, large ones when it is filled."""
+    refuse_nulls(request, "")
     for parameter in _REFUSED:
         if parameter in request:
             raise ValidationException(f"{parameter} is not supported: there are no global tables")

@@ -37,6 +37,7 @@ from serein.services.dynamodb.records import (
 from serein.services.dynamodb.rules.changes import stream_arn, stream_id
 from serein.services.dynamodb.rules.descriptions import deleted_description, table_description
 from serein.services.dynamodb.rules.names import check_name
+from serein.services.dynamodb.rules.nulls import refuse_nulls
 from serein.services.dynamodb.rules.schema import (
     check_definitions,
     check_index_lists,
@@ -63,6 +64,7 @@ _REFUSED = {
 @operation("CreateTable", on=table_of, ignores=("SSESpecification", "TableClass"))
 def create_table(tx: Tx, request: CreateTableInput) -> Answer:
     """A new table, ready with the next request."""
+    refuse_nulls(request, "")
     for parameter, text in _REFUSED.items():
         if parameter in request:
             raise ValidationException(text)

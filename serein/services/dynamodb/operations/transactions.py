@@ -33,6 +33,7 @@ from serein.services.dynamodb.rules.capacity import (
 )
 from serein.services.dynamodb.rules.expressions import read_projection, write_condition
 from serein.services.dynamodb.rules.keys import RowKey, check_index_keys, item_key, request_key
+from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.rows import (
     check_item_size,
     decode_row,
@@ -78,6 +79,7 @@ class Action(msgspec.Struct):
 @operation("TransactWriteItems", needs=[needs_of_transaction], unauthorised=True)
 def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
     """Up to 100 writes and checks, all or none."""
+    refuse_null_members(request["TransactItems"], "transactItems")
     actions = [_parsed(entry) for entry in request["TransactItems"]]
     if was_done(tx, request):
         return _figures(request, actions, again=True)
@@ -161,7 +163,7 @@ def prepare(tx: Tx, action: Action) -> Reason:
             check_condition(action.condition, action.values, action.old, action.given)
         if action.update is not None:
             action.new, action.size = updated_item(
-                table, action.update, action.given["Key"], action.old
+                table, action.update, action.given["Key"], action.old, row
             )
     except ConditionalCheckFailedException as error:
         return {"Code": "ConditionalCheckFailed", "Message": error.message, **error.fields}
@@ -250,6 +252,7 @@ def write_capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
 @operation("TransactGetItems", needs=[needs_of_transaction], unauthorised=True)
 def transact_get_items(read: Read, request: TransactGetItemsInput) -> Answer:
     """Up to 100 items as they are at one moment."""
+    refuse_null_members(request["TransactItems"], "transactItems")
     gets = [entry["Get"] for entry in request["TransactItems"]]
     projections = [read_projection(given) for given in gets]
     tables = [find_table(read, given["TableName"]) for given in gets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 
 import orjson
@@ -29,6 +30,7 @@ from serein.services.dynamodb.rules.rows import decode_row, read_row, remove_ite
 
 ROWS_AT_ONCE = 500
 EXPIRY_PAUSE_S = 60.0
+EXPIRY_PAUSE_FACTOR = 20
 TRIM_PAUSE_S = 600.0
 RECORD_AGE_MAX_S = 24 * 3600
 
@@ -86,8 +88,9 @@ def backfill_batch(tx: Tx, index_id: str) -> None:
 
 
 async def expire(cx: Context) -> None:
-    """Remove items whose time is over, a look through each table every minute."""
+    """Remove items whose time is over: a look through each table every minute, or less often if it takes long."""
     while True:
+        started = cx.clock.now()
         tables = [table for table in cx.read().scan(TABLES) if table.ttl_attribute]
         for table in tables:
             after: RowKey | None = None
@@ -97,8 +100,10 @@ async def expire(cx: Context) -> None:
                     await cx.transact(expire_items, table, due)
                 if after is None:
                     break
-                await cx.clock.sleep_until(cx.clock.now())
-        await cx.clock.sleep_until(cx.clock.now() + EXPIRY_PAUSE_S)
+                # Others want to be served between two looks.
+                await asyncio.sleep(0)
+        now = cx.clock.now()
+        await cx.clock.sleep_until(now + max(EXPIRY_PAUSE_S, (now - started) * EXPIRY_PAUSE_FACTOR))
 
 
 def _due_keys(

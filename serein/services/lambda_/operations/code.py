@@ -21,6 +21,7 @@ from serein.services.lambda_.model import ResourceConflictException
 from serein.services.lambda_.operations.configurations import (
     check_revision,
     check_role,
+    code_blobs,
     settings_in,
 )
 from serein.services.lambda_.operations.versions import publish
@@ -42,6 +43,7 @@ from serein.services.lambda_.rules.configuration import (
     updating,
 )
 from serein.services.lambda_.rules.names import NAME_LENGTH_MAX
+from serein.store.blobs import BlobId
 
 _BUCKET_BYTES_MAX = 262_144_000
 _REQUEST_BYTES_MAX = 70_167_211
@@ -95,7 +97,9 @@ def operations(functions: Functions) -> ModuleType:
         code = await accept_code(cx, functions, request)
         if request.get("DryRun"):
             return configuration_of(find_latest(cx.read(), name))
-        function = await cx.transact(_update_code, request, code)
+        function, unused = await cx.transact(_update_code, request, code)
+        for blob in unused:
+            await cx.blobs.delete(BlobId(blob))
         return updating(configuration_of(function))
 
     module.__dict__.update(
@@ -167,8 +171,10 @@ def _create(tx: Tx, request: Request, code: Code) -> Function:
     return publish(tx, function, "") if request.get("Publish") else function
 
 
-def _update_code(tx: Tx, request: Request, code: Code) -> Function:
-    function = find_latest(tx, name_of(tx, request))
+def _update_code(tx: Tx, request: Request, code: Code) -> tuple[Function, set[str]]:
+    name = name_of(tx, request)
+    function = find_latest(tx, name)
+    before = code_blobs(tx, name)
     check_revision(function.revision, request)
     changed = msgspec.structs.replace(
         function,
@@ -180,7 +186,8 @@ def _update_code(tx: Tx, request: Request, code: Code) -> Function:
         modified_at=tx.now,
     )
     tx.put(FUNCTIONS, changed)
-    return publish(tx, changed, "") if request.get("Publish") else changed
+    unused = before - code_blobs(tx, name)
+    return (publish(tx, changed, "") if request.get("Publish") else changed), unused
 
 
 async def accept_code(cx: Context, functions: Functions, given: Request) -> Code:

@@ -46,6 +46,7 @@ from serein.services.lambda_.rules.configuration import (
     updating,
 )
 from serein.services.lambda_.rules.names import FunctionName, not_found
+from serein.store.blobs import BlobId
 from serein.store.tables import Key
 
 _PAGE_SIZE = 50
@@ -153,22 +154,36 @@ def _update(tx: Tx, request: Request) -> Function:
 
 
 @operation("DeleteFunction", on=qualified_function_of)
-def delete_function(tx: Tx, request: Request) -> Answer:
+async def delete_function(cx: Context, request: Request) -> Answer:
     """Delete a function with everything of it, or one version of it."""
+    for blob in await cx.transact(_delete, request):
+        await cx.blobs.delete(BlobId(blob))
+    return {"StatusCode": 204}
+
+
+def _delete(tx: Tx, request: Request) -> set[str]:
+    """The archives that no version needs any more."""
     name = name_of(tx, request)
     if name.qualifier == "$LATEST":
         raise refuse("$LATEST version cannot be deleted without deleting the function.")
+    key = (name.account, name.region, name.name)
+    before = code_blobs(tx, name)
     if name.qualifier:
         _delete_version(tx, name)
-        return {"StatusCode": 204}
+        return before - code_blobs(tx, name)
     find_latest(tx, name)
-    key = (name.account, name.region, name.name)
     for url in list(tx.scan(URLS, key)):
         tx.delete(URLS_BY_ID, url.id)
     for table in (FUNCTIONS, ALIASES, POLICIES, SETTINGS, EVENT_CONFIGS, URLS):
         tx.delete_range(table, key)
     tx.untag(name.arn)
-    return {"StatusCode": 204}
+    return before
+
+
+def code_blobs(read: Read, name: FunctionName) -> set[str]:
+    """The archives of a function's versions."""
+    versions = read.scan(FUNCTIONS, (name.account, name.region, name.name))
+    return {function.code_blob for function in versions}
 
 
 def _delete_version(tx: Tx, name: FunctionName) -> None:

@@ -87,7 +87,7 @@ def get_layer_version_by_arn(read: Read, request: Request) -> Answer:
     return _shown(read, find_layer_version(read, request["Arn"]))
 
 
-@operation("ListLayerVersions", on=layer_of, ignores=("Marker", "MaxItems"))
+@operation("ListLayerVersions", ignores=("Marker", "MaxItems"))
 def list_layer_versions(read: Read, request: Request) -> Answer:
     """A layer's versions, newest first."""
     name = request["LayerName"].rpartition(":")[2]

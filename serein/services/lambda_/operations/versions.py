@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from serein.kernel.operations import Tx, operation
@@ -37,9 +39,10 @@ def publish(tx: Tx, latest: Function, description: str) -> Function:
     settings = tx.get(SETTINGS, *key) or Settings(
         account=latest.account, region=latest.region, function=latest.name
     )
-    if settings.last_version:
+    fingerprint = _fingerprint(latest)
+    if settings.last_version and settings.published == fingerprint:
         last = tx.get(FUNCTIONS, *key, settings.last_version)
-        if last is not None and _same(last, latest):
+        if last is not None:
             return last
     number = settings.last_version + 1
     version = msgspec.structs.replace(
@@ -50,17 +53,12 @@ def publish(tx: Tx, latest: Function, description: str) -> Function:
         modified_at=tx.now,
     )
     tx.put(FUNCTIONS, version)
-    tx.put(SETTINGS, msgspec.structs.replace(settings, last_version=number))
+    changed = msgspec.structs.replace(settings, last_version=number, published=fingerprint)
+    tx.put(SETTINGS, changed)
     return version
 
 
-def _same(version: Function, latest: Function) -> bool:
-    alike = msgspec.structs.replace(
-        latest,
-        version=version.version,
-        description=version.description,
-        revision=version.revision,
-        modified_at=version.modified_at,
-        code_blob=version.code_blob,
-    )
-    return alike == version
+def _fingerprint(latest: Function) -> str:
+    """What a version is made of; the same for two states of $LATEST that do not differ."""
+    plain = msgspec.structs.replace(latest, revision="", modified_at=0.0, code_blob="")
+    return hashlib.sha256(msgspec.msgpack.encode(plain, order="deterministic")).hexdigest()

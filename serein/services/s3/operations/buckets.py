@@ -27,8 +27,8 @@ from serein.services.s3.records import (
     Setting,
 )
 from serein.services.s3.rules.errors import invalid_argument, refusal
-from serein.services.s3.rules.metadata import BUCKET_TAGS_MAX, checked_tags
-from serein.services.s3.rules.names import check_bucket_name
+from serein.services.s3.rules.metadata import BUCKET_TAGS_MAX, NEW_BUCKET_TAGS, checked_tags
+from serein.services.s3.rules.names import REGIONS, check_bucket_name
 from serein.services.s3.rules.owners import owner
 
 BUCKETS_MAX = 10_000
@@ -45,10 +45,10 @@ def _location(tx: Tx, request: CreateBucketRequest) -> str:
     """Where the bucket is to be; "" is us-east-1. Raises for a region that is not the endpoint's."""
     configuration: Any = request.get("CreateBucketConfiguration") or {}
     constraint: str = configuration.get("LocationConstraint") or ""
-    if constraint == "us-east-1":
+    if constraint == "us-east-1" == tx.region:
         raise refusal("InvalidLocationConstraint", LocationConstraint=constraint)
     region = "eu-west-1" if constraint == "EU" else constraint or "us-east-1"
-    if region != tx.region and (tx.region != "us-east-1" or not _is_region(region)):
+    if region != tx.region and (tx.region != "us-east-1" or region not in REGIONS):
         if not constraint:
             raise refusal(
                 "IllegalLocationConstraintException",
@@ -65,14 +65,10 @@ def _location(tx: Tx, request: CreateBucketRequest) -> str:
     return constraint
 
 
-def _is_region(name: str) -> bool:
-    parts = name.split("-")
-    return len(parts) >= 3 and parts[-1].isdigit() and all(part.isalnum() for part in parts)
-
-
 @operation(
     "CreateBucket",
     on=bucket_of,
+    creates=True,
     conditions=put_conditions,
     ignores=("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"),
     unvalidated=True,
@@ -82,14 +78,18 @@ def create_bucket(tx: Tx, request: CreateBucketRequest) -> dict[str, Any]:
     name = request["Bucket"]
     check_bucket_name(name)
     location = _location(tx, request)
+    configuration: Any = request.get("CreateBucketConfiguration") or {}
+    tags = checked_tags(configuration.get("Tags") or [], BUCKET_TAGS_MAX, reserved=NEW_BUCKET_TAGS)
     there = tx.get(BUCKETS, name)
     if there is not None:
         if there.account != tx.account:
             raise refusal("BucketAlreadyExists", BucketName=name)
         if not (there.region == "us-east-1" and tx.region == "us-east-1"):
             raise refusal("BucketAlreadyOwnedByYou", BucketName=name)
+        if configuration.get("Tags"):
+            raise refusal("BucketAlreadyOwnedByYou", BucketName=name)
         # In us-east-1 creating one's own bucket again succeeds, for historical reasons.
-        return {"Location": f"/{name}"}
+        return {"Location": f"/{name}", "BucketArn": there.arn}
     if tx.count(BUCKETS_OF, (tx.account,)) >= BUCKETS_MAX:
         raise refusal("TooManyBuckets")
     ownership = request.get("ObjectOwnership") or "BucketOwnerEnforced"
@@ -111,9 +111,8 @@ def create_bucket(tx: Tx, request: CreateBucketRequest) -> dict[str, Any]:
     )
     put_bucket(tx, bucket)
     tx.put(SETTINGS, Setting(bucket=name, kind="public_access", value=BLOCKED))
-    configuration: Any = request.get("CreateBucketConfiguration") or {}
-    if configuration.get("Tags"):
-        tx.tag(bucket.arn, checked_tags(configuration["Tags"], BUCKET_TAGS_MAX))
+    if tags:
+        tx.tag(bucket.arn, tags)
     where = f"/{name}" if tx.region == "us-east-1" else f"http://{name}.s3.amazonaws.com/"
     return {"Location": where, "BucketArn": bucket.arn}
 
@@ -174,6 +173,12 @@ def list_buckets(read: Read, request: ListBucketsRequest) -> dict[str, Any]:
             "Argument max-buckets must be an integer between 1 and 10000.", "max-buckets", most
         )
     prefix, region = request.get("Prefix") or "", request.get("BucketRegion")
+    if region and region not in REGIONS:
+        raise refusal(
+            "InvalidArgument",
+            f"Argument value {region} is not a valid AWS Region",
+            ArgumentName="bucket-region",
+        )
     start = _after(request.get("ContinuationToken"))
     chosen: list[Bucket] = []
     token = None

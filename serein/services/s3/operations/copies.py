@@ -20,9 +20,10 @@ from serein.services.s3.access import (
 )
 from serein.services.s3.bodies import Received
 from serein.services.s3.model import CopyObjectRequest
-from serein.services.s3.operations.objects import new_object
-from serein.services.s3.records import Bucket, Piece, StoredObject
+from serein.services.s3.operations.objects import check_readable, new_object
+from serein.services.s3.records import OBJECTS, Bucket, Piece, StoredObject
 from serein.services.s3.rules import checksums, conditions
+from serein.services.s3.rules.conditions import check_write
 from serein.services.s3.rules.errors import invalid_argument, refusal
 from serein.services.s3.rules.metadata import tags_in_header
 from serein.services.s3.rules.names import check_key
@@ -44,6 +45,7 @@ def find_source(read: Read, request: Mapping[str, Any]) -> StoredObject:
     find_bucket(read, named)
     source = find_object(read, named)
     conditions.check_read(request, source, "CopySource")
+    check_readable(source, read.now)
     return source
 
 
@@ -94,6 +96,7 @@ async def copy_object(cx: Context, request: CopyObjectRequest) -> dict[str, Any]
     find_bucket(read, request)
     source = find_source(read, request)
     _check_change(request, source)
+    check_write(request, read.get(OBJECTS, request["Bucket"], request["Key"]), request["Key"])
     if source.size > COPY_BYTES_MAX:
         raise refusal(
             "InvalidRequest",
@@ -129,6 +132,7 @@ def _store_copy(
     tx: Tx, request: Mapping[str, Any], source: StoredObject, received: Received
 ) -> dict[str, Any]:
     bucket: Bucket = find_bucket(tx, request)
+    check_write(request, tx.get(OBJECTS, bucket.name, request["Key"]), request["Key"])
     made = new_object(tx, bucket, {**request, "Tagging": None}, received)
     if request.get("MetadataDirective") != "REPLACE":
         kept = {k: v for k, v in source.headers.items() if k != "WebsiteRedirectLocation"}
@@ -150,8 +154,6 @@ def _store_copy(
         "ChecksumType": made.checksum_type,
     }
     answer: dict[str, Any] = {"CopyObjectResult": result, **described(made, bucket)}
-    if made.version == "null":
-        answer.pop("VersionId", None)
     source_version = split_copy_source(request["CopySource"])[2]
     if source.version != "null" or source_version is not None:
         answer["CopySourceVersionId"] = source.version

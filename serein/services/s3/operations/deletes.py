@@ -9,8 +9,8 @@ from serein.base.errors import AwsError
 from serein.kernel.calls import Call
 from serein.kernel.operations import Need, Tx, operation
 from serein.services.s3.access import (
-    bypass,
     PREFIX,
+    bypass,
     check_version_id,
     find_bucket,
     object_of,

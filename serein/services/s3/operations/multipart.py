@@ -111,7 +111,7 @@ def _new_upload_id(tx: Tx) -> str:
     """Ids begin with the time: S3 lists the uploads of a key in the order in which they were begun."""
     sequence = int(tx.now * 1_000_000)
     first = "".join(_IN_ORDER[sequence >> shift & 63] for shift in range(54, -1, -6))
-    return first + new_text(tx.randomness, _ID_LETTERS, 118)
+    return "U" + first + new_text(tx.randomness, _ID_LETTERS, 117)
 
 
 def _check_number(number: int) -> None:

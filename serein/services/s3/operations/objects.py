@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any
 
 from serein.kernel.operations import Context, Read, Tx, operation
@@ -22,7 +23,7 @@ from serein.services.s3.model import (
     PutObjectRequest,
 )
 from serein.services.s3.records import OBJECTS, Bucket, StoredObject
-from serein.services.s3.rules import checksums, conditions, metadata, ranges
+from serein.services.s3.rules import acls, checksums, conditions, lifecycle, metadata, ranges
 from serein.services.s3.rules.errors import invalid_argument, refusal
 from serein.services.s3.rules.names import check_key
 from serein.services.s3.versions import described, put_version, setting_or_none
@@ -48,6 +49,7 @@ def new_object(
     retention = ((lock or {}).get("Rule") or {}).get("DefaultRetention")
     mode, until, hold = metadata.lock_of(request, bucket, retention, read.now)
     metadata.check_acl(request, bucket)
+    metadata.check_customer_key(request)
     return StoredObject(
         bucket=bucket.name,
         key=request["Key"],
@@ -65,7 +67,7 @@ def new_object(
         pieces=(received.piece,) if received and received.piece else (),
         encryption=algorithm,
         kms_key=kms_key,
-        acl={"canned": request["ACL"]} if request.get("ACL") else {},
+        acl=acls.of_new(request, bucket.account),
         lock_mode=mode,
         lock_until=until,
         legal_hold=hold,
@@ -82,7 +84,8 @@ async def put_object(cx: Context, request: PutObjectRequest) -> dict[str, Any]:
         request, read.get(OBJECTS, request["Bucket"], request["Key"]), request["Key"]
     )
     received = await bodies.receive(cx, request, hex_md5=True)
-    return await cx.transact(store_object, request, received, "ObjectCreated:Put")
+    event = getattr(request.get("Body"), "event", "ObjectCreated:Put")
+    return await cx.transact(store_object, request, received, event)
 
 
 def store_object(
@@ -97,6 +100,7 @@ def store_object(
         answer.pop("VersionId", None)
     answer |= {checksums.MEMBERS[name]: value for name, value in made.checksums.items()}
     answer["ChecksumType"] = made.checksum_type
+    _add_expiration(tx, made, answer)
     return answer
 
 
@@ -104,8 +108,18 @@ def store_object(
 def get_object(read: Read, request: GetObjectRequest) -> dict[str, Any]:
     """The object's bytes, or a range of them. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     answer, found, start, end = _describe(read, request)
+    check_readable(found, read.now)
     answer["Body"] = bodies.content(read, found, start, end)
     return answer
+
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+
+
+def check_readable(found: StoredObject, now: float) -> None:
+    """Raises InvalidObjectState for an archived object that is not restored."""
+    if found.storage_class in ARCHIVED and found.restored_until <= now:
+        raise refusal("InvalidObjectState", StorageClass=found.storage_class)
 
 
 @operation("HeadObject", on=object_of, action=versioned("GetObject"), unvalidated=True)
@@ -138,13 +152,18 @@ def _describe(
         "ContentLength": end - start,
         "ETag": f'"{found.etag}"',
         **found.headers,
-        "Metadata": found.metadata,
+        "Metadata": metadata.as_told(found.metadata),
         **described(found, bucket),
     }
     if partial:
         answer["ContentRange"] = f"bytes {start}-{end - 1}/{found.size}"
     if found.storage_class != "STANDARD":
         answer["StorageClass"] = found.storage_class
+        if found.storage_class in ARCHIVED and found.restored_until > read.now:
+            until = formatdate(found.restored_until, usegmt=True)
+            answer["Restore"] = f'ongoing-request="false", expiry-date="{until}"'
+    if request.get("VersionId") is None:
+        _add_expiration(read, found, answer)
     if found.tags:
         answer["TagCount"] = len(found.tags)
     whole = end - start == found.size
@@ -158,6 +177,15 @@ def _describe(
         answer["ObjectLockLegalHoldStatus"] = found.legal_hold
     answer |= _overrides(request)
     return answer, found, start, end
+
+
+def _add_expiration(read: Read, found: StoredObject, answer: dict[str, Any]) -> None:
+    """x-amz-expiration, where a lifecycle rule will expire a current version."""
+    configuration = setting_or_none(read, found.bucket, "lifecycle")
+    if configuration is not None:
+        told = lifecycle.expiration_header(lifecycle.enabled(configuration), found)
+        if told:
+            answer["Expiration"] = told
 
 
 def _overrides(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,13 @@ from serein.services.s3.access import bucket_of, find_bucket, find_object, objec
 from serein.services.s3.records import OBJECTS, SETTINGS, Bucket, Setting
 from serein.services.s3.rules import acls
 from serein.services.s3.rules.errors import refusal
-from serein.services.s3.versions import replace_version, setting_or_none
+from serein.services.s3.versions import (
+    notify,
+    publish,
+    refresh_acl_policy,
+    replace_version,
+    setting_or_none,
+)
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -132,26 +138,12 @@ def _check_allowed(tx: Tx, bucket: Bucket, acl: Answer) -> None:
         )
 
 
-def refresh_acl_policy(tx: Tx, bucket: Bucket) -> None:
-    """Keep what the bucket's and its objects' public ACLs grant as a policy, for the door to judge by."""
-    statements = acls.statements(setting_or_none(tx, bucket.name, "acl") or {}, bucket.arn)
-    for setting in tx.scan(SETTINGS, (bucket.name, "public_object")):
-        statements += acls.object_statements(setting.value, f"{bucket.arn}/{setting.id}")
-    if not statements:
-        tx.delete(SETTINGS, bucket.name, "acl_policy", "")
-        return
-    text = orjson.dumps({"Version": "2012-10-17", "Statement": statements}).decode()
-    tx.put(SETTINGS, Setting(bucket=bucket.name, kind="acl_policy", value={"Policy": text}))
-
-
 @operation("GetObjectAcl", on=object_of, action=versioned("GetObjectAcl"), unvalidated=True)
 def get_object_acl(read: Read, request: Request) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html"""
     bucket = find_bucket(read, request)
     found = find_object(read, request)
-    if "Grants" in found.acl:
-        return found.acl
-    return acls.canned(found.acl.get("canned", "private"), bucket.account)
+    return found.acl or acls.canned("private", bucket.account)
 
 
 @operation("PutObjectAcl", on=object_of, action=versioned("PutObjectAcl"), unvalidated=True)
@@ -164,10 +156,6 @@ def put_object_acl(tx: Tx, request: Request) -> Answer:
     replace_version(tx, msgspec.structs.replace(found, acl=acl))
     latest = tx.get(OBJECTS, bucket.name, found.key)
     if latest is not None and latest.version == found.version:
-        if acls.grants_everyone(acl):
-            setting = Setting(bucket=bucket.name, kind="public_object", id=found.key, value=acl)
-            tx.put(SETTINGS, setting)
-        else:
-            tx.delete(SETTINGS, bucket.name, "public_object", found.key)
-        refresh_acl_policy(tx, bucket)
+        publish(tx, bucket, found.key, acl)
+    notify(tx, bucket, found, "ObjectAcl:Put")
     return {}

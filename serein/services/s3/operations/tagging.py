@@ -10,29 +10,35 @@ from typing import Any
 
 import msgspec
 
+from serein.base.errors import AwsError
 from serein.kernel import tags as kernel_tags
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.s3.access import bucket_of, find_bucket, find_object, object_of, versioned
 from serein.services.s3.rules.errors import refusal
-from serein.services.s3.rules.metadata import BUCKET_TAGS_MAX, TAGS_MAX, checked_tags
+from serein.services.s3.rules.metadata import (
+    BUCKET_TAGS_MAX,
+    SYSTEM_TAGS,
+    TAGS_MAX,
+    checked_tags,
+)
 from serein.services.s3.versions import notify, replace_version
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-def _given(request: Request, count_max: int) -> dict[str, str]:
+def _given(request: Request, count_max: int, reserved: str = "") -> dict[str, str]:
     tagging: Any = request.get("Tagging")
-    if tagging is None or "TagSet" not in tagging:
+    if tagging is None:
         raise refusal("MalformedXML")
-    return checked_tags(tagging["TagSet"], count_max)
+    return checked_tags(tagging.get("TagSet") or [], count_max, reserved=reserved)
 
 
 @operation("PutBucketTagging", on=bucket_of, unvalidated=True)
 def put_bucket_tagging(tx: Tx, request: Request) -> None:
     """Replace a bucket's tags. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html"""
     bucket = find_bucket(tx, request)
-    given = _given(request, BUCKET_TAGS_MAX)
+    given = _given(request, BUCKET_TAGS_MAX, SYSTEM_TAGS)
     tx.untag(bucket.arn)
     tx.tag(bucket.arn, given)
 
@@ -95,7 +101,13 @@ def _retag(tx: Tx, request: Request, tags: dict[str, str], event: str) -> Answer
 def get_object_tagging(read: Read, request: Request) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html"""
     bucket = find_bucket(read, request)
-    found = find_object(read, request)
+    try:
+        found = find_object(read, request)
+    except AwsError as error:
+        if error.code == "NoSuchKey":
+            # Here, and only here, S3 names the key with its bucket.
+            error.fields = {**error.fields, "Key": f"{bucket.name}/{request['Key']}"}
+        raise
     answer: Answer = {"TagSet": kernel_tags.to_list(found.tags)}
     if bucket.versioning:
         answer["VersionId"] = found.version

@@ -84,6 +84,15 @@ def requested(request: Mapping[str, Any], account: str) -> dict[str, Any]:
     return _checked(document)
 
 
+def of_new(request: Mapping[str, Any], account: str) -> dict[str, Any]:
+    """The ACL that a write gives its object; nothing for a private one."""
+    if request.get("ACL") in (None, "private") and not any(
+        request.get(name) for name, _ in _GRANT_HEADERS
+    ):
+        return {}
+    return requested(request, account)
+
+
 def _grantee(text: str) -> dict[str, str]:
     kind, equals, value = text.strip().partition("=")
     value = value.strip('"')

@@ -96,9 +96,8 @@ def record(
         described["eTag"] = found.etag
     elif event.startswith(("ObjectCreated", "ObjectRestore")):
         described |= {"size": found.size, "eTag": found.etag}
-    if event != "ObjectRemoved:Delete" or found.version != "null":
-        if found.version != "null":
-            described["versionId"] = found.version
+    if found.version != "null":
+        described["versionId"] = found.version
     if event == "ObjectRemoved:DeleteMarkerCreated":
         described["eTag"] = "d41d8cd98f00b204e9800998ecf8427e"
     if not about_marks:

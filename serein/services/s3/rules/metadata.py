@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,11 @@ from serein.services.s3.rules.errors import invalid_argument, refusal
 METADATA_BYTES_MAX = 2048
 TAGS_MAX = 10
 BUCKET_TAGS_MAX = 50
+SYSTEM_TAGS = "System tags cannot be added/updated by requester"
+NEW_BUCKET_TAGS = (
+    'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags. Remove '
+    '"aws:" from your tag keys and try again.'
+)
 HEADERS = (
     "CacheControl",
     "ContentDisposition",
@@ -61,11 +67,51 @@ def _text(value: Any) -> str:
 
 def metadata_of(request: Mapping[str, Any]) -> dict[str, str]:
     """User metadata, names in lower case. Raises MetadataTooLarge beyond 2 KB."""
-    metadata = {name.lower(): value for name, value in (request.get("Metadata") or {}).items()}
+    metadata = {
+        name.lower(): _unicode(value) for name, value in (request.get("Metadata") or {}).items()
+    }
     size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
     if size > METADATA_BYTES_MAX:
         raise refusal("MetadataTooLarge", Size=size, MaxSizeAllowed=METADATA_BYTES_MAX)
     return metadata
+
+
+def _unicode(value: str) -> str:
+    """The text that a header carries: bytes of UTF-8, which HTTP has as latin-1."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+def as_told(metadata: dict[str, str]) -> dict[str, str]:
+    """User metadata as headers can carry it: what is not ASCII in the encoded words of RFC 2047, as S3 does."""
+    if all(value.isascii() and value.isprintable() for value in metadata.values()):
+        return metadata
+    return {name: _encoded_word(value) for name, value in metadata.items()}
+
+
+def _encoded_word(value: str) -> str:
+    if value.isascii() and all(letter.isprintable() or letter == "\t" for letter in value):
+        return value
+    if any(ord(letter) < 32 for letter in value):
+        return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+    word = "".join(
+        "_"
+        if byte == 32
+        else chr(byte)
+        if 33 <= byte < 127 and byte not in b"=?_"
+        else f"={byte:02X}"
+        for byte in value.encode()
+    )
+    return f"=?UTF-8?Q?{word}?="
+
+
+def in_latin(value: str) -> str:
+    """A system header's value from a form: what HTTP cannot carry becomes a space, as with S3."""
+    return "".join(letter if ord(letter) < 256 else " " for letter in value)
 
 
 def storage_class_of(request: Mapping[str, Any]) -> str:
@@ -81,18 +127,23 @@ def tags_in_header(header: str | None) -> dict[str, str]:
     if not header:
         return {}
     pairs = parse_qsl(header, keep_blank_values=True)
+    malformed = invalid_argument(
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without "
+        "tag name duplicates.",
+        "x-amz-tagging",
+        header,
+    )
     if len(dict(pairs)) != len(pairs):
-        raise invalid_argument(
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without "
-            "tag name duplicates.",
-            "x-amz-tagging",
-            header,
-        )
+        raise malformed
+    if not all(_TAG_TEXT.fullmatch(text) for pair in pairs for text in pair):
+        raise malformed
     return checked_tags([{"Key": key, "Value": value} for key, value in pairs], TAGS_MAX)
 
 
-def checked_tags(tags: Sequence[Mapping[str, str]], count_max: int) -> dict[str, str]:
-    """Tags as a dict. Raises for too many, doubled or ill-formed ones.
+def checked_tags(
+    tags: Sequence[Mapping[str, str]], count_max: int, *, reserved: str = ""
+) -> dict[str, str]:
+    """Tags as a dict. Raises for too many, doubled or ill-formed ones; `reserved` words the refusal of `aws:` keys.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
     """
@@ -101,9 +152,15 @@ def checked_tags(tags: Sequence[Mapping[str, str]], count_max: int) -> dict[str,
         raise refusal("BadRequest", f"{where} cannot be greater than {count_max}")
     out: dict[str, str] = {}
     for tag in tags:
-        key, value = tag.get("Key", ""), tag.get("Value", "")
+        if tag.get("Key") is None or tag.get("Value") is None:
+            raise refusal("MalformedXML")
+        key, value = tag["Key"], tag["Value"]
         if key.lower().startswith("aws:"):
-            raise refusal("InvalidTag", "Your TagKey cannot be prefixed with aws:", TagKey=key)
+            if reserved == NEW_BUCKET_TAGS:
+                raise refusal("InvalidTag", reserved)
+            raise refusal(
+                "InvalidTag", reserved or "Your TagKey cannot be prefixed with aws:", TagKey=key
+            )
         if key in out:
             raise refusal(
                 "InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=key
@@ -151,6 +208,18 @@ def check_acl(request: Mapping[str, Any], bucket: Bucket) -> None:
         return
     if grants or canned not in (None, "bucket-owner-full-control", "private"):
         raise refusal("AccessControlListNotSupported", "The bucket does not allow ACLs")
+
+
+def check_customer_key(request: Mapping[str, Any]) -> None:
+    """Raises NotImplemented for SSE-C, which is not built: nothing may look encrypted that is not."""
+    for member in ("SSECustomerAlgorithm", "SSECustomerKey", "CopySourceSSECustomerAlgorithm"):
+        if request.get(member) is not None:
+            raise refusal(
+                "NotImplemented",
+                "Serein has not implemented server-side encryption with customer-provided keys.",
+                501,
+                Header="x-amz-server-side-encryption-customer-algorithm",
+            )
 
 
 def lock_of(

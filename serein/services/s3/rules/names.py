@@ -9,6 +9,35 @@ import re
 
 from serein.services.s3.rules.errors import refusal
 
+REGIONS = frozenset(
+    f"{area}-{number}"
+    for area, numbers in {
+        "af-south": "1",
+        "ap-east": "12",
+        "ap-northeast": "123",
+        "ap-south": "12",
+        "ap-southeast": "1234567",
+        "ca-central": "1",
+        "ca-west": "1",
+        "cn-north": "1",
+        "cn-northwest": "1",
+        "eu-central": "12",
+        "eu-north": "1",
+        "eu-south": "12",
+        "eu-west": "123",
+        "il-central": "1",
+        "me-central": "1",
+        "me-south": "1",
+        "mx-central": "1",
+        "sa-east": "1",
+        "us-east": "12",
+        "us-gov-east": "1",
+        "us-gov-west": "1",
+        "us-west": "12",
+    }.items()
+    for number in numbers
+)
+"""https://docs.aws.amazon.com/general/latest/gr/s3.html"""
 KEY_BYTES_MAX = 1024
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")

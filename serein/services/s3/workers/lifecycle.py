@@ -17,7 +17,6 @@ from serein.services.s3.records import (
     BUCKETS,
     HISTORY,
     OBJECTS,
-    SETTINGS,
     UPLOADS,
     Bucket,
     StoredObject,

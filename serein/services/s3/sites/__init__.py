@@ -1,0 +1,1 @@
+"""HTTP faces of S3 that are not its API."""
