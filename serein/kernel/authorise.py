@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from serein.base.arn import arn_or_none
 from serein.base.errors import AwsError
 from serein.engines.policy import (
     MalformedPolicy,
@@ -93,8 +94,14 @@ class Authoriser:
         owner: str | None = None
         # A need (iam:PassRole) is about another service's resource, whose policy is not this service's to tell.
         if arn != "*" and not creates and action.partition(":")[0] == service.prefix:
+            if service.arn_of is not None:
+                arn = service.arn_of(read, arn)
             text = service.policy_of(read, arn)
             owner = service.owner_of(read, arn)
+        elif action == "iam:PassRole":
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html: never across accounts
+            parsed = arn_or_none(arn)
+            owner = parsed.account if parsed is not None else None
         owner = owner or call.scope.account
         same_account = owner == principal.account
         if principal.kind == "root" and same_account and text is None:

@@ -77,6 +77,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     iam_prefix: str = ""
     policy_of: Callable[[Read, str], str | None] = _no_policy
     owner_of: Callable[[Read, str], str | None] = _account_in_arn
+    arn_of: Callable[[Read, str], str] | None = None
+    """The whole ARN of what the request alone names in part (IAM's paths); judged in its place."""
     conditions_of: Callable[[Read, str], Mapping[str, Sequence[str]]] | None = None
     """Condition keys that need a look at the resource (e.g. s3:ExistingObjectTag)."""
     invalid: Invalid | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serein.kernel.operations import Context, Read
 from serein.kernel.services import Service, Worker
-from serein.services.iam.access import entity_conditions
+from serein.services.iam.access import arn_of, entity_conditions
 from serein.services.iam.identities import StoredIdentities
 from serein.services.iam.operations import (
     access_keys,
@@ -69,6 +69,7 @@ def service(identities: StoredIdentities) -> Service:
         denied=("AccessDenied", 403),
         invalid=invalid,
         owner_of=_owner_of,
+        arn_of=arn_of,
         conditions_of=entity_conditions,
         workers=(Worker(name="iam.last_uses", run=write_down),),
     )

@@ -1,7 +1,7 @@
 """What a request is about: its ARNs for the policies, its records, its page.
 
-IAM judges an entity by its whole ARN, path included; the path is not in most requests. Entities that lie in a path are judged
-by the ARN without it (see README.md).
+IAM judges an entity by its whole ARN, path included; the path is not in most requests, so `arn_of` looks it up before the
+policies are asked.
 """
 
 from __future__ import annotations
@@ -54,6 +54,25 @@ on_group = _on("group", "GroupName")
 on_role = _on("role", "RoleName")
 on_new_policy = _on("policy", "PolicyName")
 on_profile = _on("instance-profile", "InstanceProfileName")
+
+
+def arn_of(read: Read, arn: str) -> str:
+    """The whole ARN of the entity that a request names without its path; unchanged where there is none such."""
+    parts = arn.split(":", 5)
+    kind, slash, name = parts[5].partition("/") if len(parts) == 6 else ("", "", "")
+    if not slash or "/" in name:
+        return arn
+    key = (parts[4], name.lower())
+    found: User | Role | Group | InstanceProfile | None = None
+    if kind == "user":
+        found = read.get(USERS, *key)
+    elif kind == "role":
+        found = read.get(ROLES, *key)
+    elif kind == "group":
+        found = read.get(GROUPS, *key)
+    elif kind == "instance-profile":
+        found = read.get(PROFILES, *key)
+    return found.arn if found is not None else arn
 
 
 def on_policy(call: Call) -> str:
