@@ -62,7 +62,8 @@ def running(command: list[str], url: str, **environment: str) -> Iterator[str]:
             try:
                 urllib.request.urlopen(url + "/_serein/ready", timeout=1)
                 break
-            except urllib.error.HTTPError:
+            except (urllib.error.HTTPError, TimeoutError):
+                # The floor accepts, and has no answer but to its one request.
                 break
             except OSError:
                 time.sleep(0.05)

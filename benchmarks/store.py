@@ -6,7 +6,6 @@ call to the last durable answer.
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import sys
 import tempfile
@@ -51,7 +50,11 @@ TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/orders"
 def item(number: int) -> Item:
     """The nth record."""
     return Item(
-        table=TABLE, user=f"user{number % 1000:05}", order=f"order{number:08}", note="n" * 200, count=1
+        table=TABLE,
+        user=f"user{number % 1000:05}",
+        order=f"order{number:08}",
+        note="n" * 200,
+        count=1,
     )
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from serein.base.errors import AwsError
 from serein.base.ids import new_uuid
 from serein.front.credentials import Caller, Credentials
-from serein.front.hosts import is_secure
 from serein.front.streams import DecodedBody, declared_sha256
 from serein.kernel.authorise import MissingAuthentication
 from serein.kernel.calls import ANONYMOUS, Call, Principal, Scope
@@ -125,7 +124,7 @@ class AwsApi:
             region=caller.region or self._region,
             request_id=request_id,
             source_ip=request.peer,
-            secure=is_secure(request),
+            secure=request.scheme == "https",
             user_agent=headers.get("user-agent", ""),
             host=headers.get("host", ""),
             trace=headers.get("x-amzn-trace-id", ""),
@@ -291,7 +290,7 @@ class AwsApi:
             region=self._region,
             request_id=request_id,
             source_ip=request.peer,
-            secure=is_secure(request),
+            secure=request.scheme == "https",
             user_agent=request.headers.get("user-agent", ""),
             host=request.headers.get("host", ""),
         )

@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from serein.kernel.services import Site
-from serein.wire.http import HttpRequest
 
 HOSTS_MAX = 4096
-
-
-def is_secure(request: HttpRequest) -> bool:
-    """Whether nobody on a network can read along: TLS, or a peer on this very machine (aws:SecureTransport).
-
-    See docs/decisions/0004: deny-insecure-transport policies are everywhere, and loopback is no network.
-    """
-    return request.scheme == "https" or request.peer.startswith("127.") or request.peer == "::1"
 
 
 class Hosts:

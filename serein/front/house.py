@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 from serein.base.ids import new_uuid
 from serein.front.aws_api import AwsApi
-from serein.front.hosts import Hosts, is_secure
+from serein.front.hosts import Hosts
 from serein.front.house_pages import HousePages, json_response
 from serein.kernel.calls import ANONYMOUS, Scope
 from serein.kernel.dispatch import Dispatch
@@ -65,7 +65,7 @@ class Front:
             region=self._region,
             request_id=new_uuid(dispatch.randomness),
             source_ip=request.peer,
-            secure=is_secure(request),
+            secure=request.scheme == "https",
             user_agent=request.headers.get("user-agent", ""),
             host=request.headers.get("host", ""),
             trace=request.headers.get("x-amzn-trace-id", ""),

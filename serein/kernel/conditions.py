@@ -72,7 +72,10 @@ class Circumstances:
         return (ip,) if ip and self._principal.kind != "service" else None
 
     def secure_transport(self) -> Values:
-        return ("true" if self._scope.secure else "false",)
+        # Loopback counts as secure: docs/decisions/0004.
+        scope = self._scope
+        local = scope.source_ip.startswith("127.") or scope.source_ip == "::1"
+        return ("true" if scope.secure or local else "false",)
 
     def current_time(self) -> Values:
         at = datetime.fromtimestamp(self._read.now, UTC)

@@ -299,6 +299,8 @@ class TransactionView(View[H]):
         return self._writer.delete_range(form.handle, low, high) if low < high else 0
 
     def after_commit(self, callback: Callable[[], None]) -> None:
+        if not self._live:
+            raise self._refuse()
         self.callbacks.append(callback)
 
     def finish(self) -> None:

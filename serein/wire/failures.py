@@ -74,16 +74,18 @@ def explain_structure(
             if not member.streaming:
                 _explain(member.shape, item, here, name, found, depth + 1)
         elif name in required:
-            found.append(
-                Failure(
-                    path=here,
-                    member=name,
-                    kind="required",
-                    constraint="Member must not be null",
-                    shape=member.shape.name,
-                    sensitive=member.shape.model.sensitive,
-                )
-            )
+            found.append(_null_failure(member.shape, here, name))
+
+
+def _null_failure(shape: Shape, path: str, name: str) -> Failure:
+    return Failure(
+        path=path,
+        member=name,
+        kind="required",
+        constraint="Member must not be null",
+        shape=shape.name,
+        sensitive=shape.model.sensitive,
+    )
 
 
 def _explain(
@@ -110,6 +112,10 @@ def _explain_list(
         return
     found.extend(_length_failures(shape, value, len(value), path, name))
     member = shape.member
+    if not member.shape.opaque:
+        for index, item in enumerate(value, 1):
+            if item is None:
+                found.append(_null_failure(member.shape, f"{path}.{index}.member", name))
     if member.shape.kind in ("structure", "list", "map"):
         for index, item in enumerate(value, 1):
             if item is not None:
@@ -130,6 +136,10 @@ def _explain_map(
         constraint = f"Map keys must satisfy constraint: [{_constraints_of(shape.key.shape)}]"
         found.append(_failure(shape, value, path, name, "member", constraint))
     inner = shape.value
+    if not inner.shape.opaque:
+        for key, item in value.items():
+            if item is None:
+                found.append(_null_failure(inner.shape, f"{path}.{key}.member", name))
     if inner.shape.kind in ("structure", "list", "map"):
         for key, item in value.items():
             if item is not None:

@@ -127,13 +127,16 @@ class _Compiler:
     def _list(self, shape: Shape) -> Check:
         check = self.check(shape.member.shape)
         low, high = bounds_of(shape)
+        opaque = shape.member.shape.opaque
 
         def fits(value: Any) -> bool:
             if type(value) is not list or not low <= len(value) <= high:
                 return False
+            if not opaque and None in value:
+                return False
             if check is not None:
                 for item in value:
-                    if item is not None and not check(item):
+                    if not check(item):
                         return False
             return True
 
@@ -143,14 +146,17 @@ class _Compiler:
         key_check = self.check(shape.key.shape)
         value_check = self.check(shape.value.shape)
         low, high = bounds_of(shape)
+        opaque = shape.value.shape.opaque
 
         def fits(value: Any) -> bool:
             if not isinstance(value, dict) or not low <= len(value) <= high:
                 return False
+            if not opaque and None in value.values():
+                return False
             for key, item in value.items():
                 if key_check is not None and not key_check(key):
                     return False
-                if value_check is not None and item is not None and not value_check(item):
+                if value_check is not None and not value_check(item):
                     return False
             return True
 

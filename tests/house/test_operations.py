@@ -16,7 +16,7 @@ REGISTRY = House(Config(data=None)).registry
 LOADER = Loader()
 
 
-def tested_words(service: str) -> set[str]:
+def words_of_tests(service: str) -> set[str]:
     folder = ROOT / "tests" / "services" / service.replace("-", "_")
     folders = [
         folder,
@@ -38,7 +38,7 @@ def snake(name: str) -> str:
 
 @pytest.mark.parametrize("service", sorted(REGISTRY.services))
 def test_every_operation_is_tested(service: str) -> None:
-    words = tested_words(service)
+    words = words_of_tests(service)
     missing = [
         operation
         for name, operation in sorted(REGISTRY.operations)

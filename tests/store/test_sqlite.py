@@ -168,7 +168,7 @@ def test_the_log_stays_short_under_constant_writing(tmp_path: Path, apart: bool)
         nonlocal longest
         if apart:
             store.commit_apart()
-        for round_ in range(150):
+        for round_ in range(80):
             puts = [
                 store.transact(lambda tx, number=number: tx.put_bytes(RAW, (number,), b"x" * 3000))
                 for number in range(round_, round_ + 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -108,6 +109,19 @@ def test_an_update_and_what_it_would_change(stacks: Stacks) -> None:
                 "ChangeSource": "DirectModification",
             }
         ],
+    }
+    valued = stacks.client.describe_change_set(
+        ChangeSetName="c1", StackName="app", IncludePropertyValues=True
+    )["Changes"][0]["ResourceChange"]
+    assert json.loads(valued["BeforeContext"])["Properties"]["QueueName"] == "first"
+    assert valued["Details"][0]["Target"] == {
+        "Attribute": "Properties",
+        "Name": "QueueName",
+        "RequiresRecreation": "Always",
+        "Path": "/Properties/QueueName",
+        "BeforeValue": "first",
+        "AfterValue": "second",
+        "AttributeChangeType": "Modify",
     }
     assert second["Replacement"] == "False"
     assert second["Details"][0]["CausingEntity"] == "A.Arn"

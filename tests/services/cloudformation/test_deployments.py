@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.services.cloudformation.conftest import Stacks, StacksCloud
 
@@ -93,3 +96,78 @@ def test_stops_hit_deployments_under_way(tmp_path: Path) -> None:
         client.create_stack(StackName="app", TemplateBody=BEFORE, Capabilities=["CAPABILITY_IAM"])
 
     assert stopped_after(tmp_path, 8, act)
+
+
+class Draft:
+    """A random template over a few queues, and what it should leave behind."""
+
+    def __init__(self, random: Random) -> None:
+        names = [name for name in "ABCDE" if random.random() < 0.7] or ["A"]
+        self.delays = {name: random.randint(0, 3) for name in names}
+        self.named = {
+            name: f"{name}-{random.randint(0, 2)}" for name in names if random.random() < 0.5
+        }
+        self.needs = {
+            name: [other for other in names if other < name and random.random() < 0.3]
+            for name in names
+        }
+        self.is_bad = random.random() < 0.35
+        if self.is_bad:
+            self.delays[random.choice(names)] = 99_999
+
+    def text(self) -> str:
+        resources = {
+            name: {
+                "Type": "AWS::SQS::Queue",
+                "DependsOn": self.needs[name],
+                "Properties": {
+                    "DelaySeconds": delay,
+                    **({"QueueName": self.named[name]} if name in self.named else {}),
+                },
+            }
+            for name, delay in self.delays.items()
+        }
+        return json.dumps(
+            {"Resources": resources, "Outputs": {"Is": {"Value": json.dumps(self.delays)}}}
+        )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_history_ends_as_the_last_good_template_says(stacks: Stacks, seed: int) -> None:
+    random = Random(seed)
+    sqs = stacks.cloud.client("sqs")
+    good: Draft | None = None
+    for _ in range(8):
+        draft = Draft(random)
+        try:
+            if good is None:
+                stack = stacks.create("app", draft.text())
+                if draft.is_bad:
+                    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+                    assert sqs.list_queues().get("QueueUrls", []) == []
+                    stacks.delete("app")
+                    continue
+                assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
+            else:
+                stack = stacks.update("app", draft.text())
+                if draft.is_bad:
+                    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stacks.events("app")
+                    draft = good
+                assert stack["StackStatus"].endswith("COMPLETE")
+        except ClientError as error:
+            if "No updates" not in str(error):
+                raise
+        good = draft
+        found = {}
+        for summary in stacks.client.list_stack_resources(StackName="app")[
+            "StackResourceSummaries"
+        ]:
+            url = summary["PhysicalResourceId"]
+            got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])
+            found[summary["LogicalResourceId"]] = int(got["Attributes"]["DelaySeconds"])
+            if summary["LogicalResourceId"] in good.named:
+                assert url.endswith("/" + good.named[summary["LogicalResourceId"]])
+        assert found == good.delays
+        assert len(sqs.list_queues()["QueueUrls"]) == len(found)
+        stack = stacks.client.describe_stacks(StackName="app")["Stacks"][0]
+        assert json.loads(stack["Outputs"][0]["OutputValue"]) == good.delays

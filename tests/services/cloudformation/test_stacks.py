@@ -134,10 +134,16 @@ Resources:
 
 
 def test_an_output_that_cannot_be(stacks: Stacks) -> None:
+    """recordings: attributes: TestResourceAttributes::test_invalid_getatt_fails"""
     template = QUEUE + "  Bad: {Value: !GetAtt Queue.Nope}\n"
     stack = stacks.create("app", template)
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
-    assert any("/Outputs/Bad/Value" in reason for _, _, reason in stacks.events("app"))
+    assert (
+        "app",
+        "ROLLBACK_IN_PROGRESS",
+        "[Error] /Outputs/Bad/Value/Fn::GetAtt: Resource type AWS::SQS::Queue does not support attribute {Nope}."
+        " Rollback requested by user.",
+    ) in stacks.events("app")
 
 
 def test_on_failure_delete(stacks: Stacks) -> None:
@@ -443,3 +449,29 @@ def test_a_service_role(stacks: Stacks) -> None:
     stack = stacks.create("b", template, RoleARN=arn)
     assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("b")
     assert stack["RoleARN"] == arn
+
+
+def test_an_update_is_cancelled(stacks: Stacks) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html"""
+    stacks.create("app", QUEUE)
+    assert refused(stacks.client.cancel_update_stack, StackName="app") == (
+        "ValidationError",
+        "CancelUpdateStack cannot be called from current stack status",
+    )
+    stacks.client.update_stack(
+        StackName="app", TemplateBody=QUEUE.replace("Default: 3", "Default: 4")
+    )
+    stacks.client.cancel_update_stack(StackName="app")
+    assert stacks.settle("app")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    url = stacks.physical("app", "Queue")
+    got = stacks.cloud.client("sqs").get_queue_attributes(
+        QueueUrl=url, AttributeNames=["DelaySeconds"]
+    )
+    assert got["Attributes"]["DelaySeconds"] == "3"
+
+
+def test_a_creation_is_deleted_while_under_way(stacks: Stacks) -> None:
+    stack_id = stacks.client.create_stack(StackName="app", TemplateBody=QUEUE)["StackId"]
+    stacks.client.delete_stack(StackName="app")
+    assert stacks.settle(stack_id)["StackStatus"] == "DELETE_COMPLETE"
+    assert stacks.cloud.client("sqs").list_queues().get("QueueUrls", []) == []

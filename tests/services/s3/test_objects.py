@@ -193,7 +193,9 @@ def test_write_conditions(s3, bucket, refused):
         501,
     )
     error = refused(s3.put_object, **where, IfNoneMatch="*", IfMatch=etag)
-    assert error["additionalMessage"] == "Multiple conditional request headers present in the request"
+    assert (
+        error["additionalMessage"] == "Multiple conditional request headers present in the request"
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1024, 64 * 1024, 64 * 1024 + 1, 300_000])

@@ -36,7 +36,8 @@ def test_put_and_get(s3: Any) -> None:
         "ServerSideEncryption": "AES256",
     }
     head = s3.head_object(Bucket=BUCKET, Key="my-key")
-    assert head["ContentLength"] == 9 and "ChecksumCRC32" not in head
+    assert head["ContentLength"] == 9
+    assert "ChecksumCRC32" not in head
 
 
 def test_missing_things(s3: Any) -> None:
@@ -48,7 +49,8 @@ def test_missing_things(s3: Any) -> None:
         "Resource": "",
     }
     missing = refused(s3.get_object, Bucket="no-such-bucket-here", Key="k")
-    assert missing["Code"] == "NoSuchBucket" and missing["BucketName"] == "no-such-bucket-here"
+    assert missing["Code"] == "NoSuchBucket"
+    assert missing["BucketName"] == "no-such-bucket-here"
     head = refused(s3.head_object, Bucket=BUCKET, Key="none")
     assert (head["Code"], head["Message"], head["Status"]) == ("404", "Not Found", 404)
 
@@ -98,13 +100,17 @@ def test_system_metadata_and_overrides(s3: Any) -> None:
         Tagging="a=1&b=2",
     )
     head = s3.head_object(Bucket=BUCKET, Key="k")
-    assert head["CacheControl"] == "no-cache" and head["ContentEncoding"] == "gzip"
-    assert head["Expires"] == expires and head["StorageClass"] == "STANDARD_IA"
-    assert head["WebsiteRedirectLocation"] == "/other" and head["TagCount"] == 2
+    assert head["CacheControl"] == "no-cache"
+    assert head["ContentEncoding"] == "gzip"
+    assert head["Expires"] == expires
+    assert head["StorageClass"] == "STANDARD_IA"
+    assert head["WebsiteRedirectLocation"] == "/other"
+    assert head["TagCount"] == 2
     got = s3.get_object(
         Bucket=BUCKET, Key="k", ResponseContentType="x/y", ResponseCacheControl="max-age=1"
     )
-    assert got["ContentType"] == "x/y" and got["CacheControl"] == "max-age=1"
+    assert got["ContentType"] == "x/y"
+    assert got["CacheControl"] == "max-age=1"
 
 
 def test_metadata_beyond_ascii_comes_back_in_encoded_words(cloud: Cloud, s3: Any) -> None:
@@ -118,7 +124,8 @@ def test_metadata_beyond_ascii_comes_back_in_encoded_words(cloud: Cloud, s3: Any
 
 def test_metadata_too_large(s3: Any) -> None:
     error = refused(put, s3, "k", Metadata={"m": "x" * 2048})
-    assert error["Code"] == "MetadataTooLarge" and error["Status"] == 400
+    assert error["Code"] == "MetadataTooLarge"
+    assert error["Status"] == 400
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,8 @@ def test_ranges(s3: Any, asked: str, status: int, content: bytes, span: str | No
     """As recorded: test_get_object_range."""
     put(s3, "k", b"0123456789")
     got = s3.get_object(Bucket=BUCKET, Key="k", Range=asked)
-    assert got["Body"].read() == content and got.get("ContentRange") == span
+    assert got["Body"].read() == content
+    assert got.get("ContentRange") == span
     assert got["ResponseMetadata"]["HTTPStatusCode"] == status
     assert ("ChecksumCRC32" in got) == (len(content) == 10)
 
@@ -147,8 +155,10 @@ def test_ranges(s3: Any, asked: str, status: int, content: bytes, span: str | No
 def test_a_range_beyond_the_end(s3: Any) -> None:
     put(s3, "k", b"0123456789")
     error = refused(s3.get_object, Bucket=BUCKET, Key="k", Range="bytes=10-")
-    assert error["Status"] == 416 and error["Code"] == "InvalidRange"
-    assert error["ActualObjectSize"] == "10" and error["RangeRequested"] == "bytes=10-"
+    assert error["Status"] == 416
+    assert error["Code"] == "InvalidRange"
+    assert error["ActualObjectSize"] == "10"
+    assert error["RangeRequested"] == "bytes=10-"
 
 
 def test_conditional_reads(s3: Any) -> None:
@@ -160,7 +170,8 @@ def test_conditional_reads(s3: Any) -> None:
         return s3.get_object(Bucket=BUCKET, Key="k", **more)
 
     failed = refused(get, IfMatch='"other"')
-    assert failed["Status"] == 412 and failed["Condition"] == "If-Match"
+    assert failed["Status"] == 412
+    assert failed["Condition"] == "If-Match"
     assert refused(get, IfUnmodifiedSince=past)["Condition"] == "If-Unmodified-Since"
     assert refused(get, IfNoneMatch=etag)["Status"] == 304
     assert refused(get, IfNoneMatch=etag.strip('"'))["Status"] == 304
@@ -200,13 +211,15 @@ def test_archived_objects_cannot_be_read(s3: Any, storage_class: str) -> None:
 
 def test_an_unknown_storage_class(s3: Any) -> None:
     error = refused(put, s3, "k", StorageClass="SLOW")
-    assert error["Code"] == "InvalidStorageClass" and error["StorageClassRequested"] == "SLOW"
+    assert error["Code"] == "InvalidStorageClass"
+    assert error["StorageClassRequested"] == "SLOW"
 
 
 def test_encryption_headers(s3: Any) -> None:
     assert put(s3, "k", ServerSideEncryption="aws:kms", SSEKMSKeyId="abc")["SSEKMSKeyId"] == "abc"
     bad = refused(put, s3, "k", ServerSideEncryption="ROT13")
-    assert bad["Code"] == "InvalidEncryptionAlgorithmError" and bad["ArgumentValue"] == "ROT13"
+    assert bad["Code"] == "InvalidEncryptionAlgorithmError"
+    assert bad["ArgumentValue"] == "ROT13"
 
 
 def test_customer_keys_are_refused_loudly(s3: Any) -> None:
@@ -245,4 +258,5 @@ def test_expected_owner(s3: Any) -> None:
     other = refused(s3.get_object, Bucket=BUCKET, Key="k", ExpectedBucketOwner="111111111111")
     assert (other["Code"], other["Message"]) == ("AccessDenied", "Access Denied")
     bad = refused(s3.get_object, Bucket=BUCKET, Key="k", ExpectedBucketOwner="abcd")
-    assert bad["Code"] == "InvalidBucketOwnerAWSAccountID" and bad["Message"].endswith("[abcd]")
+    assert bad["Code"] == "InvalidBucketOwnerAWSAccountID"
+    assert bad["Message"].endswith("[abcd]")
