@@ -19,6 +19,7 @@ from __future__ import annotations
 import keyword
 import re
 import subprocess
+import textwrap
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -153,10 +154,21 @@ def model_text(service: ServiceWire, operations: Iterable[str]) -> str:
         head.append("from collections.abc import AsyncIterator, Iterable")
     if errors:
         head.extend(["", "from serein.base.errors import AwsError"])
-    parts = ["\n".join(head) + "\n"]
-    parts.extend(writer.classes[name] for name in sorted(writer.classes))
-    parts.extend(errors)
+    parts = ["\n".join(head) + "\n", *errors]
+    if writer.classes:
+        parts.append(typed_only([writer.classes[name] for name in sorted(writer.classes)]))
     return formatted("\n\n".join(parts))
+
+
+def typed_only(classes: list[str]) -> str:
+    """The TypedDicts, for the type checker alone: making thousands of them would cost a tenth of the start."""
+    return (
+        "if t.TYPE_CHECKING:\n"
+        + textwrap.indent("\n\n".join(classes), "    ")
+        + "\nelse:\n\n    def __getattr__(name: str) -> type:\n"
+        + '        if name.startswith("_"):\n            raise AttributeError(name)\n'
+        + "        return dict\n"
+    )
 
 
 def formatted(text: str) -> str:

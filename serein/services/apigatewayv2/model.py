@@ -7,829 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class AccessLogSettings(t.TypedDict, total=False):
-    DestinationArn: str
-    Format: str
-
-
-class Api(t.TypedDict, total=False):
-    ApiEndpoint: str
-    ApiGatewayManaged: bool
-    ApiId: str
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CreatedDate: float
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    ImportInfo: list[str]
-    IpAddressType: str
-    Name: t.Required[str]
-    ProtocolType: t.Required[str]
-    RouteSelectionExpression: t.Required[str]
-    Tags: dict[str, str]
-    Version: str
-    Warnings: list[str]
-
-
-class Authorizer(t.TypedDict, total=False):
-    AuthorizerCredentialsArn: str
-    AuthorizerId: str
-    AuthorizerPayloadFormatVersion: str
-    AuthorizerResultTtlInSeconds: int
-    AuthorizerType: str
-    AuthorizerUri: str
-    EnableSimpleResponses: bool
-    IdentitySource: list[str]
-    IdentityValidationExpression: str
-    JwtConfiguration: JWTConfiguration
-    Name: t.Required[str]
-
-
-class Cors(t.TypedDict, total=False):
-    AllowCredentials: bool
-    AllowHeaders: list[str]
-    AllowMethods: list[str]
-    AllowOrigins: list[str]
-    ExposeHeaders: list[str]
-    MaxAge: int
-
-
-class CreateApiRequest(t.TypedDict, total=False):
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CredentialsArn: str
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    IpAddressType: str
-    Name: t.Required[str]
-    ProtocolType: t.Required[str]
-    RouteKey: str
-    RouteSelectionExpression: str
-    Tags: dict[str, str]
-    Target: str
-    Version: str
-
-
-class CreateApiResponse(t.TypedDict, total=False):
-    ApiEndpoint: str
-    ApiGatewayManaged: bool
-    ApiId: str
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CreatedDate: float
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    ImportInfo: list[str]
-    IpAddressType: str
-    Name: str
-    ProtocolType: str
-    RouteSelectionExpression: str
-    Tags: dict[str, str]
-    Version: str
-    Warnings: list[str]
-
-
-class CreateAuthorizerRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    AuthorizerCredentialsArn: str
-    AuthorizerPayloadFormatVersion: str
-    AuthorizerResultTtlInSeconds: int
-    AuthorizerType: t.Required[str]
-    AuthorizerUri: str
-    EnableSimpleResponses: bool
-    IdentitySource: t.Required[list[str]]
-    IdentityValidationExpression: str
-    JwtConfiguration: JWTConfiguration
-    Name: t.Required[str]
-
-
-class CreateAuthorizerResponse(t.TypedDict, total=False):
-    AuthorizerCredentialsArn: str
-    AuthorizerId: str
-    AuthorizerPayloadFormatVersion: str
-    AuthorizerResultTtlInSeconds: int
-    AuthorizerType: str
-    AuthorizerUri: str
-    EnableSimpleResponses: bool
-    IdentitySource: list[str]
-    IdentityValidationExpression: str
-    JwtConfiguration: JWTConfiguration
-    Name: str
-
-
-class CreateDeploymentRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    Description: str
-    StageName: str
-
-
-class CreateDeploymentResponse(t.TypedDict, total=False):
-    AutoDeployed: bool
-    CreatedDate: float
-    DeploymentId: str
-    DeploymentStatus: str
-    DeploymentStatusMessage: str
-    Description: str
-
-
-class CreateIntegrationRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    ConnectionId: str
-    ConnectionType: str
-    ContentHandlingStrategy: str
-    CredentialsArn: str
-    Description: str
-    IntegrationMethod: str
-    IntegrationSubtype: str
-    IntegrationType: t.Required[str]
-    IntegrationUri: str
-    PassthroughBehavior: str
-    PayloadFormatVersion: str
-    RequestParameters: dict[str, str]
-    RequestTemplates: dict[str, str]
-    ResponseParameters: dict[str, dict[str, str]]
-    TemplateSelectionExpression: str
-    TimeoutInMillis: int
-    TlsConfig: TlsConfigInput
-
-
-class CreateIntegrationResult(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ConnectionId: str
-    ConnectionType: str
-    ContentHandlingStrategy: str
-    CredentialsArn: str
-    Description: str
-    IntegrationId: str
-    IntegrationMethod: str
-    IntegrationResponseSelectionExpression: str
-    IntegrationSubtype: str
-    IntegrationType: str
-    IntegrationUri: str
-    PassthroughBehavior: str
-    PayloadFormatVersion: str
-    RequestParameters: dict[str, str]
-    RequestTemplates: dict[str, str]
-    ResponseParameters: dict[str, dict[str, str]]
-    TemplateSelectionExpression: str
-    TimeoutInMillis: int
-    TlsConfig: TlsConfig
-
-
-class CreateRouteRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    ApiKeyRequired: bool
-    AuthorizationScopes: list[str]
-    AuthorizationType: str
-    AuthorizerId: str
-    ModelSelectionExpression: str
-    OperationName: str
-    RequestModels: dict[str, str]
-    RequestParameters: dict[str, ParameterConstraints]
-    RouteKey: t.Required[str]
-    RouteResponseSelectionExpression: str
-    Target: str
-
-
-class CreateRouteResult(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ApiKeyRequired: bool
-    AuthorizationScopes: list[str]
-    AuthorizationType: str
-    AuthorizerId: str
-    ModelSelectionExpression: str
-    OperationName: str
-    RequestModels: dict[str, str]
-    RequestParameters: dict[str, ParameterConstraints]
-    RouteId: str
-    RouteKey: str
-    RouteResponseSelectionExpression: str
-    Target: str
-
-
-class CreateStageRequest(t.TypedDict, total=False):
-    AccessLogSettings: AccessLogSettings
-    ApiId: t.Required[str]
-    AutoDeploy: bool
-    ClientCertificateId: str
-    DefaultRouteSettings: RouteSettings
-    DeploymentId: str
-    Description: str
-    RouteSettings: dict[str, RouteSettings]
-    StageName: t.Required[str]
-    StageVariables: dict[str, str]
-    Tags: dict[str, str]
-
-
-class CreateStageResponse(t.TypedDict, total=False):
-    AccessLogSettings: AccessLogSettings
-    ApiGatewayManaged: bool
-    AutoDeploy: bool
-    ClientCertificateId: str
-    CreatedDate: float
-    DefaultRouteSettings: RouteSettings
-    DeploymentId: str
-    Description: str
-    LastDeploymentStatusMessage: str
-    LastUpdatedDate: float
-    RouteSettings: dict[str, RouteSettings]
-    StageName: str
-    StageVariables: dict[str, str]
-    Tags: dict[str, str]
-
-
-class DeleteAccessLogSettingsRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    StageName: t.Required[str]
-
-
-class DeleteApiRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-
-
-class DeleteAuthorizerRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    AuthorizerId: t.Required[str]
-
-
-class DeleteCorsConfigurationRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-
-
-class DeleteDeploymentRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    DeploymentId: t.Required[str]
-
-
-class DeleteIntegrationRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    IntegrationId: t.Required[str]
-
-
-class DeleteRouteRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    RouteId: t.Required[str]
-
-
-class DeleteRouteSettingsRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    RouteKey: t.Required[str]
-    StageName: t.Required[str]
-
-
-class DeleteStageRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    StageName: t.Required[str]
-
-
-class Deployment(t.TypedDict, total=False):
-    AutoDeployed: bool
-    CreatedDate: float
-    DeploymentId: str
-    DeploymentStatus: str
-    DeploymentStatusMessage: str
-    Description: str
-
-
-class GetApiRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-
-
-class GetApiResponse(t.TypedDict, total=False):
-    ApiEndpoint: str
-    ApiGatewayManaged: bool
-    ApiId: str
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CreatedDate: float
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    ImportInfo: list[str]
-    IpAddressType: str
-    Name: str
-    ProtocolType: str
-    RouteSelectionExpression: str
-    Tags: dict[str, str]
-    Version: str
-    Warnings: list[str]
-
-
-class GetApisRequest(t.TypedDict, total=False):
-    MaxResults: str
-    NextToken: str
-
-
-class GetApisResponse(t.TypedDict, total=False):
-    Items: list[Api]
-    NextToken: str
-
-
-class GetAuthorizerRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    AuthorizerId: t.Required[str]
-
-
-class GetAuthorizerResponse(t.TypedDict, total=False):
-    AuthorizerCredentialsArn: str
-    AuthorizerId: str
-    AuthorizerPayloadFormatVersion: str
-    AuthorizerResultTtlInSeconds: int
-    AuthorizerType: str
-    AuthorizerUri: str
-    EnableSimpleResponses: bool
-    IdentitySource: list[str]
-    IdentityValidationExpression: str
-    JwtConfiguration: JWTConfiguration
-    Name: str
-
-
-class GetAuthorizersRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    MaxResults: str
-    NextToken: str
-
-
-class GetAuthorizersResponse(t.TypedDict, total=False):
-    Items: list[Authorizer]
-    NextToken: str
-
-
-class GetDeploymentRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    DeploymentId: t.Required[str]
-
-
-class GetDeploymentResponse(t.TypedDict, total=False):
-    AutoDeployed: bool
-    CreatedDate: float
-    DeploymentId: str
-    DeploymentStatus: str
-    DeploymentStatusMessage: str
-    Description: str
-
-
-class GetDeploymentsRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    MaxResults: str
-    NextToken: str
-
-
-class GetDeploymentsResponse(t.TypedDict, total=False):
-    Items: list[Deployment]
-    NextToken: str
-
-
-class GetIntegrationRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    IntegrationId: t.Required[str]
-
-
-class GetIntegrationResult(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ConnectionId: str
-    ConnectionType: str
-    ContentHandlingStrategy: str
-    CredentialsArn: str
-    Description: str
-    IntegrationId: str
-    IntegrationMethod: str
-    IntegrationResponseSelectionExpression: str
-    IntegrationSubtype: str
-    IntegrationType: str
-    IntegrationUri: str
-    PassthroughBehavior: str
-    PayloadFormatVersion: str
-    RequestParameters: dict[str, str]
-    RequestTemplates: dict[str, str]
-    ResponseParameters: dict[str, dict[str, str]]
-    TemplateSelectionExpression: str
-    TimeoutInMillis: int
-    TlsConfig: TlsConfig
-
-
-class GetIntegrationsRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    MaxResults: str
-    NextToken: str
-
-
-class GetIntegrationsResponse(t.TypedDict, total=False):
-    Items: list[Integration]
-    NextToken: str
-
-
-class GetRouteRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    RouteId: t.Required[str]
-
-
-class GetRouteResult(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ApiKeyRequired: bool
-    AuthorizationScopes: list[str]
-    AuthorizationType: str
-    AuthorizerId: str
-    ModelSelectionExpression: str
-    OperationName: str
-    RequestModels: dict[str, str]
-    RequestParameters: dict[str, ParameterConstraints]
-    RouteId: str
-    RouteKey: str
-    RouteResponseSelectionExpression: str
-    Target: str
-
-
-class GetRoutesRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    MaxResults: str
-    NextToken: str
-
-
-class GetRoutesResponse(t.TypedDict, total=False):
-    Items: list[Route]
-    NextToken: str
-
-
-class GetStageRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    StageName: t.Required[str]
-
-
-class GetStageResponse(t.TypedDict, total=False):
-    AccessLogSettings: AccessLogSettings
-    ApiGatewayManaged: bool
-    AutoDeploy: bool
-    ClientCertificateId: str
-    CreatedDate: float
-    DefaultRouteSettings: RouteSettings
-    DeploymentId: str
-    Description: str
-    LastDeploymentStatusMessage: str
-    LastUpdatedDate: float
-    RouteSettings: dict[str, RouteSettings]
-    StageName: str
-    StageVariables: dict[str, str]
-    Tags: dict[str, str]
-
-
-class GetStagesRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    MaxResults: str
-    NextToken: str
-
-
-class GetStagesResponse(t.TypedDict, total=False):
-    Items: list[Stage]
-    NextToken: str
-
-
-class GetTagsRequest(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-
-
-class GetTagsResponse(t.TypedDict, total=False):
-    Tags: dict[str, str]
-
-
-class ImportApiRequest(t.TypedDict, total=False):
-    Basepath: str
-    Body: t.Required[str]
-    FailOnWarnings: bool
-
-
-class ImportApiResponse(t.TypedDict, total=False):
-    ApiEndpoint: str
-    ApiGatewayManaged: bool
-    ApiId: str
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CreatedDate: float
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    ImportInfo: list[str]
-    IpAddressType: str
-    Name: str
-    ProtocolType: str
-    RouteSelectionExpression: str
-    Tags: dict[str, str]
-    Version: str
-    Warnings: list[str]
-
-
-class Integration(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ConnectionId: str
-    ConnectionType: str
-    ContentHandlingStrategy: str
-    CredentialsArn: str
-    Description: str
-    IntegrationId: str
-    IntegrationMethod: str
-    IntegrationResponseSelectionExpression: str
-    IntegrationSubtype: str
-    IntegrationType: str
-    IntegrationUri: str
-    PassthroughBehavior: str
-    PayloadFormatVersion: str
-    RequestParameters: dict[str, str]
-    RequestTemplates: dict[str, str]
-    ResponseParameters: dict[str, dict[str, str]]
-    TemplateSelectionExpression: str
-    TimeoutInMillis: int
-    TlsConfig: TlsConfig
-
-
-class JWTConfiguration(t.TypedDict, total=False):
-    Audience: list[str]
-    Issuer: str
-
-
-class ParameterConstraints(t.TypedDict, total=False):
-    Required: bool
-
-
-class ReimportApiRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    Basepath: str
-    Body: t.Required[str]
-    FailOnWarnings: bool
-
-
-class ReimportApiResponse(t.TypedDict, total=False):
-    ApiEndpoint: str
-    ApiGatewayManaged: bool
-    ApiId: str
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CreatedDate: float
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    ImportInfo: list[str]
-    IpAddressType: str
-    Name: str
-    ProtocolType: str
-    RouteSelectionExpression: str
-    Tags: dict[str, str]
-    Version: str
-    Warnings: list[str]
-
-
-class Route(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ApiKeyRequired: bool
-    AuthorizationScopes: list[str]
-    AuthorizationType: str
-    AuthorizerId: str
-    ModelSelectionExpression: str
-    OperationName: str
-    RequestModels: dict[str, str]
-    RequestParameters: dict[str, ParameterConstraints]
-    RouteId: str
-    RouteKey: t.Required[str]
-    RouteResponseSelectionExpression: str
-    Target: str
-
-
-class RouteSettings(t.TypedDict, total=False):
-    DataTraceEnabled: bool
-    DetailedMetricsEnabled: bool
-    LoggingLevel: str
-    ThrottlingBurstLimit: int
-    ThrottlingRateLimit: float
-
-
-class Stage(t.TypedDict, total=False):
-    AccessLogSettings: AccessLogSettings
-    ApiGatewayManaged: bool
-    AutoDeploy: bool
-    ClientCertificateId: str
-    CreatedDate: float
-    DefaultRouteSettings: RouteSettings
-    DeploymentId: str
-    Description: str
-    LastDeploymentStatusMessage: str
-    LastUpdatedDate: float
-    RouteSettings: dict[str, RouteSettings]
-    StageName: t.Required[str]
-    StageVariables: dict[str, str]
-    Tags: dict[str, str]
-
-
-class TagResourceRequest(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    Tags: dict[str, str]
-
-
-class TagResourceResponse(t.TypedDict, total=False):
-    pass
-
-
-class TlsConfig(t.TypedDict, total=False):
-    ServerNameToVerify: str
-
-
-class TlsConfigInput(t.TypedDict, total=False):
-    ServerNameToVerify: str
-
-
-class UntagResourceRequest(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UpdateApiRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CredentialsArn: str
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    IpAddressType: str
-    Name: str
-    RouteKey: str
-    RouteSelectionExpression: str
-    Target: str
-    Version: str
-
-
-class UpdateApiResponse(t.TypedDict, total=False):
-    ApiEndpoint: str
-    ApiGatewayManaged: bool
-    ApiId: str
-    ApiKeySelectionExpression: str
-    CorsConfiguration: Cors
-    CreatedDate: float
-    Description: str
-    DisableSchemaValidation: bool
-    DisableExecuteApiEndpoint: bool
-    ImportInfo: list[str]
-    IpAddressType: str
-    Name: str
-    ProtocolType: str
-    RouteSelectionExpression: str
-    Tags: dict[str, str]
-    Version: str
-    Warnings: list[str]
-
-
-class UpdateAuthorizerRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    AuthorizerCredentialsArn: str
-    AuthorizerId: t.Required[str]
-    AuthorizerPayloadFormatVersion: str
-    AuthorizerResultTtlInSeconds: int
-    AuthorizerType: str
-    AuthorizerUri: str
-    EnableSimpleResponses: bool
-    IdentitySource: list[str]
-    IdentityValidationExpression: str
-    JwtConfiguration: JWTConfiguration
-    Name: str
-
-
-class UpdateAuthorizerResponse(t.TypedDict, total=False):
-    AuthorizerCredentialsArn: str
-    AuthorizerId: str
-    AuthorizerPayloadFormatVersion: str
-    AuthorizerResultTtlInSeconds: int
-    AuthorizerType: str
-    AuthorizerUri: str
-    EnableSimpleResponses: bool
-    IdentitySource: list[str]
-    IdentityValidationExpression: str
-    JwtConfiguration: JWTConfiguration
-    Name: str
-
-
-class UpdateDeploymentRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    DeploymentId: t.Required[str]
-    Description: str
-
-
-class UpdateDeploymentResponse(t.TypedDict, total=False):
-    AutoDeployed: bool
-    CreatedDate: float
-    DeploymentId: str
-    DeploymentStatus: str
-    DeploymentStatusMessage: str
-    Description: str
-
-
-class UpdateIntegrationRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    ConnectionId: str
-    ConnectionType: str
-    ContentHandlingStrategy: str
-    CredentialsArn: str
-    Description: str
-    IntegrationId: t.Required[str]
-    IntegrationMethod: str
-    IntegrationSubtype: str
-    IntegrationType: str
-    IntegrationUri: str
-    PassthroughBehavior: str
-    PayloadFormatVersion: str
-    RequestParameters: dict[str, str]
-    RequestTemplates: dict[str, str]
-    ResponseParameters: dict[str, dict[str, str]]
-    TemplateSelectionExpression: str
-    TimeoutInMillis: int
-    TlsConfig: TlsConfigInput
-
-
-class UpdateIntegrationResult(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ConnectionId: str
-    ConnectionType: str
-    ContentHandlingStrategy: str
-    CredentialsArn: str
-    Description: str
-    IntegrationId: str
-    IntegrationMethod: str
-    IntegrationResponseSelectionExpression: str
-    IntegrationSubtype: str
-    IntegrationType: str
-    IntegrationUri: str
-    PassthroughBehavior: str
-    PayloadFormatVersion: str
-    RequestParameters: dict[str, str]
-    RequestTemplates: dict[str, str]
-    ResponseParameters: dict[str, dict[str, str]]
-    TemplateSelectionExpression: str
-    TimeoutInMillis: int
-    TlsConfig: TlsConfig
-
-
-class UpdateRouteRequest(t.TypedDict, total=False):
-    ApiId: t.Required[str]
-    ApiKeyRequired: bool
-    AuthorizationScopes: list[str]
-    AuthorizationType: str
-    AuthorizerId: str
-    ModelSelectionExpression: str
-    OperationName: str
-    RequestModels: dict[str, str]
-    RequestParameters: dict[str, ParameterConstraints]
-    RouteId: t.Required[str]
-    RouteKey: str
-    RouteResponseSelectionExpression: str
-    Target: str
-
-
-class UpdateRouteResult(t.TypedDict, total=False):
-    ApiGatewayManaged: bool
-    ApiKeyRequired: bool
-    AuthorizationScopes: list[str]
-    AuthorizationType: str
-    AuthorizerId: str
-    ModelSelectionExpression: str
-    OperationName: str
-    RequestModels: dict[str, str]
-    RequestParameters: dict[str, ParameterConstraints]
-    RouteId: str
-    RouteKey: str
-    RouteResponseSelectionExpression: str
-    Target: str
-
-
-class UpdateStageRequest(t.TypedDict, total=False):
-    AccessLogSettings: AccessLogSettings
-    ApiId: t.Required[str]
-    AutoDeploy: bool
-    ClientCertificateId: str
-    DefaultRouteSettings: RouteSettings
-    DeploymentId: str
-    Description: str
-    RouteSettings: dict[str, RouteSettings]
-    StageName: t.Required[str]
-    StageVariables: dict[str, str]
-
-
-class UpdateStageResponse(t.TypedDict, total=False):
-    AccessLogSettings: AccessLogSettings
-    ApiGatewayManaged: bool
-    AutoDeploy: bool
-    ClientCertificateId: str
-    CreatedDate: float
-    DefaultRouteSettings: RouteSettings
-    DeploymentId: str
-    Description: str
-    LastDeploymentStatusMessage: str
-    LastUpdatedDate: float
-    RouteSettings: dict[str, RouteSettings]
-    StageName: str
-    StageVariables: dict[str, str]
-    Tags: dict[str, str]
-
-
 class AccessDeniedException(AwsError):
     code = "AccessDeniedException"
     status = 403
@@ -853,3 +30,757 @@ class NotFoundException(AwsError):
 class TooManyRequestsException(AwsError):
     code = "TooManyRequestsException"
     status = 429
+
+
+if t.TYPE_CHECKING:
+
+    class AccessLogSettings(t.TypedDict, total=False):
+        DestinationArn: str
+        Format: str
+
+    class Api(t.TypedDict, total=False):
+        ApiEndpoint: str
+        ApiGatewayManaged: bool
+        ApiId: str
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CreatedDate: float
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        ImportInfo: list[str]
+        IpAddressType: str
+        Name: t.Required[str]
+        ProtocolType: t.Required[str]
+        RouteSelectionExpression: t.Required[str]
+        Tags: dict[str, str]
+        Version: str
+        Warnings: list[str]
+
+    class Authorizer(t.TypedDict, total=False):
+        AuthorizerCredentialsArn: str
+        AuthorizerId: str
+        AuthorizerPayloadFormatVersion: str
+        AuthorizerResultTtlInSeconds: int
+        AuthorizerType: str
+        AuthorizerUri: str
+        EnableSimpleResponses: bool
+        IdentitySource: list[str]
+        IdentityValidationExpression: str
+        JwtConfiguration: JWTConfiguration
+        Name: t.Required[str]
+
+    class Cors(t.TypedDict, total=False):
+        AllowCredentials: bool
+        AllowHeaders: list[str]
+        AllowMethods: list[str]
+        AllowOrigins: list[str]
+        ExposeHeaders: list[str]
+        MaxAge: int
+
+    class CreateApiRequest(t.TypedDict, total=False):
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CredentialsArn: str
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        IpAddressType: str
+        Name: t.Required[str]
+        ProtocolType: t.Required[str]
+        RouteKey: str
+        RouteSelectionExpression: str
+        Tags: dict[str, str]
+        Target: str
+        Version: str
+
+    class CreateApiResponse(t.TypedDict, total=False):
+        ApiEndpoint: str
+        ApiGatewayManaged: bool
+        ApiId: str
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CreatedDate: float
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        ImportInfo: list[str]
+        IpAddressType: str
+        Name: str
+        ProtocolType: str
+        RouteSelectionExpression: str
+        Tags: dict[str, str]
+        Version: str
+        Warnings: list[str]
+
+    class CreateAuthorizerRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        AuthorizerCredentialsArn: str
+        AuthorizerPayloadFormatVersion: str
+        AuthorizerResultTtlInSeconds: int
+        AuthorizerType: t.Required[str]
+        AuthorizerUri: str
+        EnableSimpleResponses: bool
+        IdentitySource: t.Required[list[str]]
+        IdentityValidationExpression: str
+        JwtConfiguration: JWTConfiguration
+        Name: t.Required[str]
+
+    class CreateAuthorizerResponse(t.TypedDict, total=False):
+        AuthorizerCredentialsArn: str
+        AuthorizerId: str
+        AuthorizerPayloadFormatVersion: str
+        AuthorizerResultTtlInSeconds: int
+        AuthorizerType: str
+        AuthorizerUri: str
+        EnableSimpleResponses: bool
+        IdentitySource: list[str]
+        IdentityValidationExpression: str
+        JwtConfiguration: JWTConfiguration
+        Name: str
+
+    class CreateDeploymentRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        Description: str
+        StageName: str
+
+    class CreateDeploymentResponse(t.TypedDict, total=False):
+        AutoDeployed: bool
+        CreatedDate: float
+        DeploymentId: str
+        DeploymentStatus: str
+        DeploymentStatusMessage: str
+        Description: str
+
+    class CreateIntegrationRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        ConnectionId: str
+        ConnectionType: str
+        ContentHandlingStrategy: str
+        CredentialsArn: str
+        Description: str
+        IntegrationMethod: str
+        IntegrationSubtype: str
+        IntegrationType: t.Required[str]
+        IntegrationUri: str
+        PassthroughBehavior: str
+        PayloadFormatVersion: str
+        RequestParameters: dict[str, str]
+        RequestTemplates: dict[str, str]
+        ResponseParameters: dict[str, dict[str, str]]
+        TemplateSelectionExpression: str
+        TimeoutInMillis: int
+        TlsConfig: TlsConfigInput
+
+    class CreateIntegrationResult(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ConnectionId: str
+        ConnectionType: str
+        ContentHandlingStrategy: str
+        CredentialsArn: str
+        Description: str
+        IntegrationId: str
+        IntegrationMethod: str
+        IntegrationResponseSelectionExpression: str
+        IntegrationSubtype: str
+        IntegrationType: str
+        IntegrationUri: str
+        PassthroughBehavior: str
+        PayloadFormatVersion: str
+        RequestParameters: dict[str, str]
+        RequestTemplates: dict[str, str]
+        ResponseParameters: dict[str, dict[str, str]]
+        TemplateSelectionExpression: str
+        TimeoutInMillis: int
+        TlsConfig: TlsConfig
+
+    class CreateRouteRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        ApiKeyRequired: bool
+        AuthorizationScopes: list[str]
+        AuthorizationType: str
+        AuthorizerId: str
+        ModelSelectionExpression: str
+        OperationName: str
+        RequestModels: dict[str, str]
+        RequestParameters: dict[str, ParameterConstraints]
+        RouteKey: t.Required[str]
+        RouteResponseSelectionExpression: str
+        Target: str
+
+    class CreateRouteResult(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ApiKeyRequired: bool
+        AuthorizationScopes: list[str]
+        AuthorizationType: str
+        AuthorizerId: str
+        ModelSelectionExpression: str
+        OperationName: str
+        RequestModels: dict[str, str]
+        RequestParameters: dict[str, ParameterConstraints]
+        RouteId: str
+        RouteKey: str
+        RouteResponseSelectionExpression: str
+        Target: str
+
+    class CreateStageRequest(t.TypedDict, total=False):
+        AccessLogSettings: AccessLogSettings
+        ApiId: t.Required[str]
+        AutoDeploy: bool
+        ClientCertificateId: str
+        DefaultRouteSettings: RouteSettings
+        DeploymentId: str
+        Description: str
+        RouteSettings: dict[str, RouteSettings]
+        StageName: t.Required[str]
+        StageVariables: dict[str, str]
+        Tags: dict[str, str]
+
+    class CreateStageResponse(t.TypedDict, total=False):
+        AccessLogSettings: AccessLogSettings
+        ApiGatewayManaged: bool
+        AutoDeploy: bool
+        ClientCertificateId: str
+        CreatedDate: float
+        DefaultRouteSettings: RouteSettings
+        DeploymentId: str
+        Description: str
+        LastDeploymentStatusMessage: str
+        LastUpdatedDate: float
+        RouteSettings: dict[str, RouteSettings]
+        StageName: str
+        StageVariables: dict[str, str]
+        Tags: dict[str, str]
+
+    class DeleteAccessLogSettingsRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        StageName: t.Required[str]
+
+    class DeleteApiRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+
+    class DeleteAuthorizerRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        AuthorizerId: t.Required[str]
+
+    class DeleteCorsConfigurationRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+
+    class DeleteDeploymentRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        DeploymentId: t.Required[str]
+
+    class DeleteIntegrationRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        IntegrationId: t.Required[str]
+
+    class DeleteRouteRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        RouteId: t.Required[str]
+
+    class DeleteRouteSettingsRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        RouteKey: t.Required[str]
+        StageName: t.Required[str]
+
+    class DeleteStageRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        StageName: t.Required[str]
+
+    class Deployment(t.TypedDict, total=False):
+        AutoDeployed: bool
+        CreatedDate: float
+        DeploymentId: str
+        DeploymentStatus: str
+        DeploymentStatusMessage: str
+        Description: str
+
+    class GetApiRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+
+    class GetApiResponse(t.TypedDict, total=False):
+        ApiEndpoint: str
+        ApiGatewayManaged: bool
+        ApiId: str
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CreatedDate: float
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        ImportInfo: list[str]
+        IpAddressType: str
+        Name: str
+        ProtocolType: str
+        RouteSelectionExpression: str
+        Tags: dict[str, str]
+        Version: str
+        Warnings: list[str]
+
+    class GetApisRequest(t.TypedDict, total=False):
+        MaxResults: str
+        NextToken: str
+
+    class GetApisResponse(t.TypedDict, total=False):
+        Items: list[Api]
+        NextToken: str
+
+    class GetAuthorizerRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        AuthorizerId: t.Required[str]
+
+    class GetAuthorizerResponse(t.TypedDict, total=False):
+        AuthorizerCredentialsArn: str
+        AuthorizerId: str
+        AuthorizerPayloadFormatVersion: str
+        AuthorizerResultTtlInSeconds: int
+        AuthorizerType: str
+        AuthorizerUri: str
+        EnableSimpleResponses: bool
+        IdentitySource: list[str]
+        IdentityValidationExpression: str
+        JwtConfiguration: JWTConfiguration
+        Name: str
+
+    class GetAuthorizersRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        MaxResults: str
+        NextToken: str
+
+    class GetAuthorizersResponse(t.TypedDict, total=False):
+        Items: list[Authorizer]
+        NextToken: str
+
+    class GetDeploymentRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        DeploymentId: t.Required[str]
+
+    class GetDeploymentResponse(t.TypedDict, total=False):
+        AutoDeployed: bool
+        CreatedDate: float
+        DeploymentId: str
+        DeploymentStatus: str
+        DeploymentStatusMessage: str
+        Description: str
+
+    class GetDeploymentsRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        MaxResults: str
+        NextToken: str
+
+    class GetDeploymentsResponse(t.TypedDict, total=False):
+        Items: list[Deployment]
+        NextToken: str
+
+    class GetIntegrationRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        IntegrationId: t.Required[str]
+
+    class GetIntegrationResult(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ConnectionId: str
+        ConnectionType: str
+        ContentHandlingStrategy: str
+        CredentialsArn: str
+        Description: str
+        IntegrationId: str
+        IntegrationMethod: str
+        IntegrationResponseSelectionExpression: str
+        IntegrationSubtype: str
+        IntegrationType: str
+        IntegrationUri: str
+        PassthroughBehavior: str
+        PayloadFormatVersion: str
+        RequestParameters: dict[str, str]
+        RequestTemplates: dict[str, str]
+        ResponseParameters: dict[str, dict[str, str]]
+        TemplateSelectionExpression: str
+        TimeoutInMillis: int
+        TlsConfig: TlsConfig
+
+    class GetIntegrationsRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        MaxResults: str
+        NextToken: str
+
+    class GetIntegrationsResponse(t.TypedDict, total=False):
+        Items: list[Integration]
+        NextToken: str
+
+    class GetRouteRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        RouteId: t.Required[str]
+
+    class GetRouteResult(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ApiKeyRequired: bool
+        AuthorizationScopes: list[str]
+        AuthorizationType: str
+        AuthorizerId: str
+        ModelSelectionExpression: str
+        OperationName: str
+        RequestModels: dict[str, str]
+        RequestParameters: dict[str, ParameterConstraints]
+        RouteId: str
+        RouteKey: str
+        RouteResponseSelectionExpression: str
+        Target: str
+
+    class GetRoutesRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        MaxResults: str
+        NextToken: str
+
+    class GetRoutesResponse(t.TypedDict, total=False):
+        Items: list[Route]
+        NextToken: str
+
+    class GetStageRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        StageName: t.Required[str]
+
+    class GetStageResponse(t.TypedDict, total=False):
+        AccessLogSettings: AccessLogSettings
+        ApiGatewayManaged: bool
+        AutoDeploy: bool
+        ClientCertificateId: str
+        CreatedDate: float
+        DefaultRouteSettings: RouteSettings
+        DeploymentId: str
+        Description: str
+        LastDeploymentStatusMessage: str
+        LastUpdatedDate: float
+        RouteSettings: dict[str, RouteSettings]
+        StageName: str
+        StageVariables: dict[str, str]
+        Tags: dict[str, str]
+
+    class GetStagesRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        MaxResults: str
+        NextToken: str
+
+    class GetStagesResponse(t.TypedDict, total=False):
+        Items: list[Stage]
+        NextToken: str
+
+    class GetTagsRequest(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+
+    class GetTagsResponse(t.TypedDict, total=False):
+        Tags: dict[str, str]
+
+    class ImportApiRequest(t.TypedDict, total=False):
+        Basepath: str
+        Body: t.Required[str]
+        FailOnWarnings: bool
+
+    class ImportApiResponse(t.TypedDict, total=False):
+        ApiEndpoint: str
+        ApiGatewayManaged: bool
+        ApiId: str
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CreatedDate: float
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        ImportInfo: list[str]
+        IpAddressType: str
+        Name: str
+        ProtocolType: str
+        RouteSelectionExpression: str
+        Tags: dict[str, str]
+        Version: str
+        Warnings: list[str]
+
+    class Integration(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ConnectionId: str
+        ConnectionType: str
+        ContentHandlingStrategy: str
+        CredentialsArn: str
+        Description: str
+        IntegrationId: str
+        IntegrationMethod: str
+        IntegrationResponseSelectionExpression: str
+        IntegrationSubtype: str
+        IntegrationType: str
+        IntegrationUri: str
+        PassthroughBehavior: str
+        PayloadFormatVersion: str
+        RequestParameters: dict[str, str]
+        RequestTemplates: dict[str, str]
+        ResponseParameters: dict[str, dict[str, str]]
+        TemplateSelectionExpression: str
+        TimeoutInMillis: int
+        TlsConfig: TlsConfig
+
+    class JWTConfiguration(t.TypedDict, total=False):
+        Audience: list[str]
+        Issuer: str
+
+    class ParameterConstraints(t.TypedDict, total=False):
+        Required: bool
+
+    class ReimportApiRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        Basepath: str
+        Body: t.Required[str]
+        FailOnWarnings: bool
+
+    class ReimportApiResponse(t.TypedDict, total=False):
+        ApiEndpoint: str
+        ApiGatewayManaged: bool
+        ApiId: str
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CreatedDate: float
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        ImportInfo: list[str]
+        IpAddressType: str
+        Name: str
+        ProtocolType: str
+        RouteSelectionExpression: str
+        Tags: dict[str, str]
+        Version: str
+        Warnings: list[str]
+
+    class Route(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ApiKeyRequired: bool
+        AuthorizationScopes: list[str]
+        AuthorizationType: str
+        AuthorizerId: str
+        ModelSelectionExpression: str
+        OperationName: str
+        RequestModels: dict[str, str]
+        RequestParameters: dict[str, ParameterConstraints]
+        RouteId: str
+        RouteKey: t.Required[str]
+        RouteResponseSelectionExpression: str
+        Target: str
+
+    class RouteSettings(t.TypedDict, total=False):
+        DataTraceEnabled: bool
+        DetailedMetricsEnabled: bool
+        LoggingLevel: str
+        ThrottlingBurstLimit: int
+        ThrottlingRateLimit: float
+
+    class Stage(t.TypedDict, total=False):
+        AccessLogSettings: AccessLogSettings
+        ApiGatewayManaged: bool
+        AutoDeploy: bool
+        ClientCertificateId: str
+        CreatedDate: float
+        DefaultRouteSettings: RouteSettings
+        DeploymentId: str
+        Description: str
+        LastDeploymentStatusMessage: str
+        LastUpdatedDate: float
+        RouteSettings: dict[str, RouteSettings]
+        StageName: t.Required[str]
+        StageVariables: dict[str, str]
+        Tags: dict[str, str]
+
+    class TagResourceRequest(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        Tags: dict[str, str]
+
+    class TagResourceResponse(t.TypedDict, total=False):
+        pass
+
+    class TlsConfig(t.TypedDict, total=False):
+        ServerNameToVerify: str
+
+    class TlsConfigInput(t.TypedDict, total=False):
+        ServerNameToVerify: str
+
+    class UntagResourceRequest(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UpdateApiRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CredentialsArn: str
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        IpAddressType: str
+        Name: str
+        RouteKey: str
+        RouteSelectionExpression: str
+        Target: str
+        Version: str
+
+    class UpdateApiResponse(t.TypedDict, total=False):
+        ApiEndpoint: str
+        ApiGatewayManaged: bool
+        ApiId: str
+        ApiKeySelectionExpression: str
+        CorsConfiguration: Cors
+        CreatedDate: float
+        Description: str
+        DisableSchemaValidation: bool
+        DisableExecuteApiEndpoint: bool
+        ImportInfo: list[str]
+        IpAddressType: str
+        Name: str
+        ProtocolType: str
+        RouteSelectionExpression: str
+        Tags: dict[str, str]
+        Version: str
+        Warnings: list[str]
+
+    class UpdateAuthorizerRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        AuthorizerCredentialsArn: str
+        AuthorizerId: t.Required[str]
+        AuthorizerPayloadFormatVersion: str
+        AuthorizerResultTtlInSeconds: int
+        AuthorizerType: str
+        AuthorizerUri: str
+        EnableSimpleResponses: bool
+        IdentitySource: list[str]
+        IdentityValidationExpression: str
+        JwtConfiguration: JWTConfiguration
+        Name: str
+
+    class UpdateAuthorizerResponse(t.TypedDict, total=False):
+        AuthorizerCredentialsArn: str
+        AuthorizerId: str
+        AuthorizerPayloadFormatVersion: str
+        AuthorizerResultTtlInSeconds: int
+        AuthorizerType: str
+        AuthorizerUri: str
+        EnableSimpleResponses: bool
+        IdentitySource: list[str]
+        IdentityValidationExpression: str
+        JwtConfiguration: JWTConfiguration
+        Name: str
+
+    class UpdateDeploymentRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        DeploymentId: t.Required[str]
+        Description: str
+
+    class UpdateDeploymentResponse(t.TypedDict, total=False):
+        AutoDeployed: bool
+        CreatedDate: float
+        DeploymentId: str
+        DeploymentStatus: str
+        DeploymentStatusMessage: str
+        Description: str
+
+    class UpdateIntegrationRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        ConnectionId: str
+        ConnectionType: str
+        ContentHandlingStrategy: str
+        CredentialsArn: str
+        Description: str
+        IntegrationId: t.Required[str]
+        IntegrationMethod: str
+        IntegrationSubtype: str
+        IntegrationType: str
+        IntegrationUri: str
+        PassthroughBehavior: str
+        PayloadFormatVersion: str
+        RequestParameters: dict[str, str]
+        RequestTemplates: dict[str, str]
+        ResponseParameters: dict[str, dict[str, str]]
+        TemplateSelectionExpression: str
+        TimeoutInMillis: int
+        TlsConfig: TlsConfigInput
+
+    class UpdateIntegrationResult(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ConnectionId: str
+        ConnectionType: str
+        ContentHandlingStrategy: str
+        CredentialsArn: str
+        Description: str
+        IntegrationId: str
+        IntegrationMethod: str
+        IntegrationResponseSelectionExpression: str
+        IntegrationSubtype: str
+        IntegrationType: str
+        IntegrationUri: str
+        PassthroughBehavior: str
+        PayloadFormatVersion: str
+        RequestParameters: dict[str, str]
+        RequestTemplates: dict[str, str]
+        ResponseParameters: dict[str, dict[str, str]]
+        TemplateSelectionExpression: str
+        TimeoutInMillis: int
+        TlsConfig: TlsConfig
+
+    class UpdateRouteRequest(t.TypedDict, total=False):
+        ApiId: t.Required[str]
+        ApiKeyRequired: bool
+        AuthorizationScopes: list[str]
+        AuthorizationType: str
+        AuthorizerId: str
+        ModelSelectionExpression: str
+        OperationName: str
+        RequestModels: dict[str, str]
+        RequestParameters: dict[str, ParameterConstraints]
+        RouteId: t.Required[str]
+        RouteKey: str
+        RouteResponseSelectionExpression: str
+        Target: str
+
+    class UpdateRouteResult(t.TypedDict, total=False):
+        ApiGatewayManaged: bool
+        ApiKeyRequired: bool
+        AuthorizationScopes: list[str]
+        AuthorizationType: str
+        AuthorizerId: str
+        ModelSelectionExpression: str
+        OperationName: str
+        RequestModels: dict[str, str]
+        RequestParameters: dict[str, ParameterConstraints]
+        RouteId: str
+        RouteKey: str
+        RouteResponseSelectionExpression: str
+        Target: str
+
+    class UpdateStageRequest(t.TypedDict, total=False):
+        AccessLogSettings: AccessLogSettings
+        ApiId: t.Required[str]
+        AutoDeploy: bool
+        ClientCertificateId: str
+        DefaultRouteSettings: RouteSettings
+        DeploymentId: str
+        Description: str
+        RouteSettings: dict[str, RouteSettings]
+        StageName: t.Required[str]
+        StageVariables: dict[str, str]
+
+    class UpdateStageResponse(t.TypedDict, total=False):
+        AccessLogSettings: AccessLogSettings
+        ApiGatewayManaged: bool
+        AutoDeploy: bool
+        ClientCertificateId: str
+        CreatedDate: float
+        DefaultRouteSettings: RouteSettings
+        DeploymentId: str
+        Description: str
+        LastDeploymentStatusMessage: str
+        LastUpdatedDate: float
+        RouteSettings: dict[str, RouteSettings]
+        StageName: str
+        StageVariables: dict[str, str]
+        Tags: dict[str, str]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,607 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class CancelUpdateStackInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    ClientRequestToken: str
-
-
-class Change(t.TypedDict, total=False):
-    Type: str
-    HookInvocationCount: int
-    ResourceChange: ResourceChange
-
-
-class ChangeSetSummary(t.TypedDict, total=False):
-    StackId: str
-    StackName: str
-    ChangeSetId: str
-    ChangeSetName: str
-    ExecutionStatus: str
-    Status: str
-    StatusReason: str
-    CreationTime: float
-    Description: str
-    IncludeNestedStacks: bool
-    ParentChangeSetId: str
-    RootChangeSetId: str
-    ImportExistingResources: bool
-
-
-class CreateChangeSetInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    TemplateBody: str
-    TemplateURL: str
-    UsePreviousTemplate: bool
-    Parameters: list[Parameter]
-    Capabilities: list[str]
-    ResourceTypes: list[str]
-    RoleARN: str
-    RollbackConfiguration: RollbackConfiguration
-    NotificationARNs: list[str]
-    Tags: list[Tag]
-    ChangeSetName: t.Required[str]
-    ClientToken: str
-    Description: str
-    ChangeSetType: str
-    ResourcesToImport: list[ResourceToImport]
-    IncludeNestedStacks: bool
-    OnStackFailure: str
-    ImportExistingResources: bool
-    DeploymentMode: str
-    DeploymentConfig: DeploymentConfig
-    DisableValidation: bool
-
-
-class CreateChangeSetOutput(t.TypedDict, total=False):
-    Id: str
-    StackId: str
-
-
-class CreateStackInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    TemplateBody: str
-    TemplateURL: str
-    Parameters: list[Parameter]
-    DisableRollback: bool
-    RollbackConfiguration: RollbackConfiguration
-    TimeoutInMinutes: int
-    NotificationARNs: list[str]
-    Capabilities: list[str]
-    ResourceTypes: list[str]
-    RoleARN: str
-    OnFailure: str
-    StackPolicyBody: str
-    StackPolicyURL: str
-    Tags: list[Tag]
-    ClientRequestToken: str
-    EnableTerminationProtection: bool
-    RetainExceptOnCreate: bool
-    DeploymentConfig: DeploymentConfig
-    DisableValidation: bool
-
-
-class CreateStackOutput(t.TypedDict, total=False):
-    StackId: str
-    OperationId: str
-
-
-class DeleteChangeSetInput(t.TypedDict, total=False):
-    ChangeSetName: t.Required[str]
-    StackName: str
-
-
-class DeleteChangeSetOutput(t.TypedDict, total=False):
-    pass
-
-
-class DeleteStackInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    RetainResources: list[str]
-    RoleARN: str
-    ClientRequestToken: str
-    DeletionMode: str
-    DeploymentConfig: DeploymentConfig
-
-
-class DeploymentConfig(t.TypedDict, total=False):
-    Mode: str
-    DisableRollback: bool
-
-
-class DescribeChangeSetInput(t.TypedDict, total=False):
-    ChangeSetName: t.Required[str]
-    StackName: str
-    NextToken: str
-    IncludePropertyValues: bool
-
-
-class DescribeChangeSetOutput(t.TypedDict, total=False):
-    ChangeSetName: str
-    ChangeSetId: str
-    StackId: str
-    StackName: str
-    Description: str
-    Parameters: list[Parameter]
-    CreationTime: float
-    ExecutionStatus: str
-    Status: str
-    StatusReason: str
-    StackDriftStatus: str
-    NotificationARNs: list[str]
-    RollbackConfiguration: RollbackConfiguration
-    Capabilities: list[str]
-    Tags: list[Tag]
-    Changes: list[Change]
-    NextToken: str
-    IncludeNestedStacks: bool
-    ParentChangeSetId: str
-    RootChangeSetId: str
-    OnStackFailure: str
-    ImportExistingResources: bool
-    DeploymentMode: str
-    DeploymentConfig: DeploymentConfig
-
-
-class DescribeStackEventsInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    NextToken: str
-
-
-class DescribeStackEventsOutput(t.TypedDict, total=False):
-    StackEvents: list[StackEvent]
-    NextToken: str
-
-
-class DescribeStackResourceInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    LogicalResourceId: t.Required[str]
-
-
-class DescribeStackResourceOutput(t.TypedDict, total=False):
-    StackResourceDetail: StackResourceDetail
-
-
-class DescribeStackResourcesInput(t.TypedDict, total=False):
-    StackName: str
-    LogicalResourceId: str
-    PhysicalResourceId: str
-
-
-class DescribeStackResourcesOutput(t.TypedDict, total=False):
-    StackResources: list[StackResource]
-
-
-class DescribeStacksInput(t.TypedDict, total=False):
-    StackName: str
-    NextToken: str
-
-
-class DescribeStacksOutput(t.TypedDict, total=False):
-    Stacks: list[Stack]
-    NextToken: str
-
-
-class ExecuteChangeSetInput(t.TypedDict, total=False):
-    ChangeSetName: t.Required[str]
-    StackName: str
-    ClientRequestToken: str
-    DisableRollback: bool
-    RetainExceptOnCreate: bool
-
-
-class ExecuteChangeSetOutput(t.TypedDict, total=False):
-    pass
-
-
-class Export(t.TypedDict, total=False):
-    ExportingStackId: str
-    Name: str
-    Value: str
-
-
-class GetStackPolicyInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-
-
-class GetStackPolicyOutput(t.TypedDict, total=False):
-    StackPolicyBody: str
-
-
-class GetTemplateInput(t.TypedDict, total=False):
-    StackName: str
-    ChangeSetName: str
-    TemplateStage: str
-
-
-class GetTemplateOutput(t.TypedDict, total=False):
-    TemplateBody: str
-    StagesAvailable: list[str]
-
-
-class GetTemplateSummaryInput(t.TypedDict, total=False):
-    TemplateBody: str
-    TemplateURL: str
-    StackName: str
-    StackSetName: str
-    CallAs: str
-    TemplateSummaryConfig: TemplateSummaryConfig
-
-
-class GetTemplateSummaryOutput(t.TypedDict, total=False):
-    Parameters: list[ParameterDeclaration]
-    Description: str
-    Capabilities: list[str]
-    CapabilitiesReason: str
-    ResourceTypes: list[str]
-    Version: str
-    Metadata: str
-    DeclaredTransforms: list[str]
-    ResourceIdentifierSummaries: list[ResourceIdentifierSummary]
-    Warnings: Warnings
-
-
-class ListChangeSetsInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    NextToken: str
-
-
-class ListChangeSetsOutput(t.TypedDict, total=False):
-    Summaries: list[ChangeSetSummary]
-    NextToken: str
-
-
-class ListExportsInput(t.TypedDict, total=False):
-    NextToken: str
-
-
-class ListExportsOutput(t.TypedDict, total=False):
-    Exports: list[Export]
-    NextToken: str
-
-
-class ListImportsInput(t.TypedDict, total=False):
-    ExportName: t.Required[str]
-    NextToken: str
-
-
-class ListImportsOutput(t.TypedDict, total=False):
-    Imports: list[str]
-    NextToken: str
-
-
-class ListStackResourcesInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    NextToken: str
-
-
-class ListStackResourcesOutput(t.TypedDict, total=False):
-    StackResourceSummaries: list[StackResourceSummary]
-    NextToken: str
-
-
-class ListStacksInput(t.TypedDict, total=False):
-    NextToken: str
-    StackStatusFilter: list[str]
-
-
-class ListStacksOutput(t.TypedDict, total=False):
-    StackSummaries: list[StackSummary]
-    NextToken: str
-
-
-class LiveResourceDrift(t.TypedDict, total=False):
-    PreviousValue: str
-    ActualValue: str
-    DriftDetectionTimestamp: float
-
-
-class ModuleInfo(t.TypedDict, total=False):
-    TypeHierarchy: str
-    LogicalIdHierarchy: str
-
-
-class OperationEntry(t.TypedDict, total=False):
-    OperationType: str
-    OperationId: str
-
-
-class Output(t.TypedDict, total=False):
-    OutputKey: str
-    OutputValue: str
-    Description: str
-    ExportName: str
-
-
-class Parameter(t.TypedDict, total=False):
-    ParameterKey: str
-    ParameterValue: str
-    UsePreviousValue: bool
-    ResolvedValue: str
-
-
-class ParameterConstraints(t.TypedDict, total=False):
-    AllowedValues: list[str]
-
-
-class ParameterDeclaration(t.TypedDict, total=False):
-    ParameterKey: str
-    DefaultValue: str
-    ParameterType: str
-    NoEcho: bool
-    Description: str
-    ParameterConstraints: ParameterConstraints
-
-
-class ResourceChange(t.TypedDict, total=False):
-    PolicyAction: str
-    Action: str
-    LogicalResourceId: str
-    PhysicalResourceId: str
-    ResourceType: str
-    Replacement: str
-    Scope: list[str]
-    ResourceDriftStatus: str
-    ResourceDriftIgnoredAttributes: list[ResourceDriftIgnoredAttribute]
-    Details: list[ResourceChangeDetail]
-    ChangeSetId: str
-    ModuleInfo: ModuleInfo
-    BeforeContext: str
-    AfterContext: str
-    PreviousDeploymentContext: str
-
-
-class ResourceChangeDetail(t.TypedDict, total=False):
-    Target: ResourceTargetDefinition
-    Evaluation: str
-    ChangeSource: str
-    CausingEntity: str
-
-
-class ResourceDriftIgnoredAttribute(t.TypedDict, total=False):
-    Path: str
-    Reason: str
-
-
-class ResourceIdentifierSummary(t.TypedDict, total=False):
-    ResourceType: str
-    LogicalResourceIds: list[str]
-    ResourceIdentifiers: list[str]
-
-
-class ResourceTargetDefinition(t.TypedDict, total=False):
-    Attribute: str
-    Name: str
-    RequiresRecreation: str
-    Path: str
-    BeforeValue: str
-    AfterValue: str
-    BeforeValueFrom: str
-    AfterValueFrom: str
-    Drift: LiveResourceDrift
-    AttributeChangeType: str
-
-
-class ResourceToImport(t.TypedDict, total=False):
-    ResourceType: t.Required[str]
-    LogicalResourceId: t.Required[str]
-    ResourceIdentifier: t.Required[dict[str, str]]
-
-
-class RollbackConfiguration(t.TypedDict, total=False):
-    RollbackTriggers: list[RollbackTrigger]
-    MonitoringTimeInMinutes: int
-
-
-class RollbackTrigger(t.TypedDict, total=False):
-    Arn: t.Required[str]
-    Type: t.Required[str]
-
-
-class SetStackPolicyInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    StackPolicyBody: str
-    StackPolicyURL: str
-
-
-class Stack(t.TypedDict, total=False):
-    StackId: str
-    StackName: t.Required[str]
-    ChangeSetId: str
-    Description: str
-    Parameters: list[Parameter]
-    CreationTime: t.Required[float]
-    DeletionTime: float
-    LastUpdatedTime: float
-    RollbackConfiguration: RollbackConfiguration
-    StackStatus: t.Required[str]
-    StackStatusReason: str
-    DisableRollback: bool
-    DeploymentConfig: DeploymentConfig
-    NotificationARNs: list[str]
-    TimeoutInMinutes: int
-    Capabilities: list[str]
-    Outputs: list[Output]
-    RoleARN: str
-    Tags: list[Tag]
-    EnableTerminationProtection: bool
-    ParentId: str
-    RootId: str
-    DriftInformation: StackDriftInformation
-    RetainExceptOnCreate: bool
-    DeletionMode: str
-    DetailedStatus: str
-    LastOperations: list[OperationEntry]
-    AliasName: str
-
-
-class StackDriftInformation(t.TypedDict, total=False):
-    StackDriftStatus: t.Required[str]
-    LastCheckTimestamp: float
-
-
-class StackDriftInformationSummary(t.TypedDict, total=False):
-    StackDriftStatus: t.Required[str]
-    LastCheckTimestamp: float
-
-
-class StackEvent(t.TypedDict, total=False):
-    StackId: t.Required[str]
-    EventId: t.Required[str]
-    StackName: t.Required[str]
-    OperationId: str
-    LogicalResourceId: str
-    PhysicalResourceId: str
-    ResourceType: str
-    Timestamp: t.Required[float]
-    ResourceStatus: str
-    ResourceStatusReason: str
-    ResourceProperties: str
-    ClientRequestToken: str
-    HookType: str
-    HookStatus: str
-    HookStatusReason: str
-    HookInvocationPoint: str
-    HookInvocationId: str
-    HookFailureMode: str
-    DetailedStatus: str
-
-
-class StackResource(t.TypedDict, total=False):
-    StackName: str
-    StackId: str
-    LogicalResourceId: t.Required[str]
-    PhysicalResourceId: str
-    ResourceType: t.Required[str]
-    Timestamp: t.Required[float]
-    ResourceStatus: t.Required[str]
-    ResourceStatusReason: str
-    Description: str
-    DriftInformation: StackResourceDriftInformation
-    ModuleInfo: ModuleInfo
-
-
-class StackResourceDetail(t.TypedDict, total=False):
-    StackName: str
-    StackId: str
-    LogicalResourceId: t.Required[str]
-    PhysicalResourceId: str
-    ResourceType: t.Required[str]
-    LastUpdatedTimestamp: t.Required[float]
-    ResourceStatus: t.Required[str]
-    ResourceStatusReason: str
-    Description: str
-    Metadata: str
-    DriftInformation: StackResourceDriftInformation
-    ModuleInfo: ModuleInfo
-
-
-class StackResourceDriftInformation(t.TypedDict, total=False):
-    StackResourceDriftStatus: t.Required[str]
-    LastCheckTimestamp: float
-
-
-class StackResourceDriftInformationSummary(t.TypedDict, total=False):
-    StackResourceDriftStatus: t.Required[str]
-    LastCheckTimestamp: float
-
-
-class StackResourceSummary(t.TypedDict, total=False):
-    LogicalResourceId: t.Required[str]
-    PhysicalResourceId: str
-    ResourceType: t.Required[str]
-    LastUpdatedTimestamp: t.Required[float]
-    ResourceStatus: t.Required[str]
-    ResourceStatusReason: str
-    DriftInformation: StackResourceDriftInformationSummary
-    ModuleInfo: ModuleInfo
-
-
-class StackSummary(t.TypedDict, total=False):
-    StackId: str
-    StackName: t.Required[str]
-    TemplateDescription: str
-    CreationTime: t.Required[float]
-    LastUpdatedTime: float
-    DeletionTime: float
-    StackStatus: t.Required[str]
-    StackStatusReason: str
-    ParentId: str
-    RootId: str
-    DriftInformation: StackDriftInformationSummary
-    LastOperations: list[OperationEntry]
-
-
-class Tag(t.TypedDict, total=False):
-    Key: t.Required[str]
-    Value: t.Required[str]
-
-
-class TemplateParameter(t.TypedDict, total=False):
-    ParameterKey: str
-    DefaultValue: str
-    NoEcho: bool
-    Description: str
-
-
-class TemplateSummaryConfig(t.TypedDict, total=False):
-    TreatUnrecognizedResourceTypesAsWarnings: bool
-
-
-class UpdateStackInput(t.TypedDict, total=False):
-    StackName: t.Required[str]
-    TemplateBody: str
-    TemplateURL: str
-    UsePreviousTemplate: bool
-    StackPolicyDuringUpdateBody: str
-    StackPolicyDuringUpdateURL: str
-    Parameters: list[Parameter]
-    Capabilities: list[str]
-    ResourceTypes: list[str]
-    RoleARN: str
-    RollbackConfiguration: RollbackConfiguration
-    StackPolicyBody: str
-    StackPolicyURL: str
-    NotificationARNs: list[str]
-    Tags: list[Tag]
-    DisableRollback: bool
-    ClientRequestToken: str
-    RetainExceptOnCreate: bool
-    DeploymentConfig: DeploymentConfig
-    DisableValidation: bool
-
-
-class UpdateStackOutput(t.TypedDict, total=False):
-    StackId: str
-    OperationId: str
-
-
-class UpdateTerminationProtectionInput(t.TypedDict, total=False):
-    EnableTerminationProtection: t.Required[bool]
-    StackName: t.Required[str]
-
-
-class UpdateTerminationProtectionOutput(t.TypedDict, total=False):
-    StackId: str
-
-
-class ValidateTemplateInput(t.TypedDict, total=False):
-    TemplateBody: str
-    TemplateURL: str
-
-
-class ValidateTemplateOutput(t.TypedDict, total=False):
-    Parameters: list[TemplateParameter]
-    Description: str
-    Capabilities: list[str]
-    CapabilitiesReason: str
-    DeclaredTransforms: list[str]
-
-
-class Warnings(t.TypedDict, total=False):
-    UnrecognizedResourceTypes: list[str]
-
-
 class AlreadyExistsException(AwsError):
     code = "AlreadyExistsException"
     status = 400
@@ -751,3 +150,538 @@ class TypeConfigurationNotFoundException(AwsError):
 class TypeNotFoundException(AwsError):
     code = "TypeNotFoundException"
     status = 404
+
+
+if t.TYPE_CHECKING:
+
+    class CancelUpdateStackInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        ClientRequestToken: str
+
+    class Change(t.TypedDict, total=False):
+        Type: str
+        HookInvocationCount: int
+        ResourceChange: ResourceChange
+
+    class ChangeSetSummary(t.TypedDict, total=False):
+        StackId: str
+        StackName: str
+        ChangeSetId: str
+        ChangeSetName: str
+        ExecutionStatus: str
+        Status: str
+        StatusReason: str
+        CreationTime: float
+        Description: str
+        IncludeNestedStacks: bool
+        ParentChangeSetId: str
+        RootChangeSetId: str
+        ImportExistingResources: bool
+
+    class CreateChangeSetInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        TemplateBody: str
+        TemplateURL: str
+        UsePreviousTemplate: bool
+        Parameters: list[Parameter]
+        Capabilities: list[str]
+        ResourceTypes: list[str]
+        RoleARN: str
+        RollbackConfiguration: RollbackConfiguration
+        NotificationARNs: list[str]
+        Tags: list[Tag]
+        ChangeSetName: t.Required[str]
+        ClientToken: str
+        Description: str
+        ChangeSetType: str
+        ResourcesToImport: list[ResourceToImport]
+        IncludeNestedStacks: bool
+        OnStackFailure: str
+        ImportExistingResources: bool
+        DeploymentMode: str
+        DeploymentConfig: DeploymentConfig
+        DisableValidation: bool
+
+    class CreateChangeSetOutput(t.TypedDict, total=False):
+        Id: str
+        StackId: str
+
+    class CreateStackInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        TemplateBody: str
+        TemplateURL: str
+        Parameters: list[Parameter]
+        DisableRollback: bool
+        RollbackConfiguration: RollbackConfiguration
+        TimeoutInMinutes: int
+        NotificationARNs: list[str]
+        Capabilities: list[str]
+        ResourceTypes: list[str]
+        RoleARN: str
+        OnFailure: str
+        StackPolicyBody: str
+        StackPolicyURL: str
+        Tags: list[Tag]
+        ClientRequestToken: str
+        EnableTerminationProtection: bool
+        RetainExceptOnCreate: bool
+        DeploymentConfig: DeploymentConfig
+        DisableValidation: bool
+
+    class CreateStackOutput(t.TypedDict, total=False):
+        StackId: str
+        OperationId: str
+
+    class DeleteChangeSetInput(t.TypedDict, total=False):
+        ChangeSetName: t.Required[str]
+        StackName: str
+
+    class DeleteChangeSetOutput(t.TypedDict, total=False):
+        pass
+
+    class DeleteStackInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        RetainResources: list[str]
+        RoleARN: str
+        ClientRequestToken: str
+        DeletionMode: str
+        DeploymentConfig: DeploymentConfig
+
+    class DeploymentConfig(t.TypedDict, total=False):
+        Mode: str
+        DisableRollback: bool
+
+    class DescribeChangeSetInput(t.TypedDict, total=False):
+        ChangeSetName: t.Required[str]
+        StackName: str
+        NextToken: str
+        IncludePropertyValues: bool
+
+    class DescribeChangeSetOutput(t.TypedDict, total=False):
+        ChangeSetName: str
+        ChangeSetId: str
+        StackId: str
+        StackName: str
+        Description: str
+        Parameters: list[Parameter]
+        CreationTime: float
+        ExecutionStatus: str
+        Status: str
+        StatusReason: str
+        StackDriftStatus: str
+        NotificationARNs: list[str]
+        RollbackConfiguration: RollbackConfiguration
+        Capabilities: list[str]
+        Tags: list[Tag]
+        Changes: list[Change]
+        NextToken: str
+        IncludeNestedStacks: bool
+        ParentChangeSetId: str
+        RootChangeSetId: str
+        OnStackFailure: str
+        ImportExistingResources: bool
+        DeploymentMode: str
+        DeploymentConfig: DeploymentConfig
+
+    class DescribeStackEventsInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        NextToken: str
+
+    class DescribeStackEventsOutput(t.TypedDict, total=False):
+        StackEvents: list[StackEvent]
+        NextToken: str
+
+    class DescribeStackResourceInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        LogicalResourceId: t.Required[str]
+
+    class DescribeStackResourceOutput(t.TypedDict, total=False):
+        StackResourceDetail: StackResourceDetail
+
+    class DescribeStackResourcesInput(t.TypedDict, total=False):
+        StackName: str
+        LogicalResourceId: str
+        PhysicalResourceId: str
+
+    class DescribeStackResourcesOutput(t.TypedDict, total=False):
+        StackResources: list[StackResource]
+
+    class DescribeStacksInput(t.TypedDict, total=False):
+        StackName: str
+        NextToken: str
+
+    class DescribeStacksOutput(t.TypedDict, total=False):
+        Stacks: list[Stack]
+        NextToken: str
+
+    class ExecuteChangeSetInput(t.TypedDict, total=False):
+        ChangeSetName: t.Required[str]
+        StackName: str
+        ClientRequestToken: str
+        DisableRollback: bool
+        RetainExceptOnCreate: bool
+
+    class ExecuteChangeSetOutput(t.TypedDict, total=False):
+        pass
+
+    class Export(t.TypedDict, total=False):
+        ExportingStackId: str
+        Name: str
+        Value: str
+
+    class GetStackPolicyInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+
+    class GetStackPolicyOutput(t.TypedDict, total=False):
+        StackPolicyBody: str
+
+    class GetTemplateInput(t.TypedDict, total=False):
+        StackName: str
+        ChangeSetName: str
+        TemplateStage: str
+
+    class GetTemplateOutput(t.TypedDict, total=False):
+        TemplateBody: str
+        StagesAvailable: list[str]
+
+    class GetTemplateSummaryInput(t.TypedDict, total=False):
+        TemplateBody: str
+        TemplateURL: str
+        StackName: str
+        StackSetName: str
+        CallAs: str
+        TemplateSummaryConfig: TemplateSummaryConfig
+
+    class GetTemplateSummaryOutput(t.TypedDict, total=False):
+        Parameters: list[ParameterDeclaration]
+        Description: str
+        Capabilities: list[str]
+        CapabilitiesReason: str
+        ResourceTypes: list[str]
+        Version: str
+        Metadata: str
+        DeclaredTransforms: list[str]
+        ResourceIdentifierSummaries: list[ResourceIdentifierSummary]
+        Warnings: Warnings
+
+    class ListChangeSetsInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        NextToken: str
+
+    class ListChangeSetsOutput(t.TypedDict, total=False):
+        Summaries: list[ChangeSetSummary]
+        NextToken: str
+
+    class ListExportsInput(t.TypedDict, total=False):
+        NextToken: str
+
+    class ListExportsOutput(t.TypedDict, total=False):
+        Exports: list[Export]
+        NextToken: str
+
+    class ListImportsInput(t.TypedDict, total=False):
+        ExportName: t.Required[str]
+        NextToken: str
+
+    class ListImportsOutput(t.TypedDict, total=False):
+        Imports: list[str]
+        NextToken: str
+
+    class ListStackResourcesInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        NextToken: str
+
+    class ListStackResourcesOutput(t.TypedDict, total=False):
+        StackResourceSummaries: list[StackResourceSummary]
+        NextToken: str
+
+    class ListStacksInput(t.TypedDict, total=False):
+        NextToken: str
+        StackStatusFilter: list[str]
+
+    class ListStacksOutput(t.TypedDict, total=False):
+        StackSummaries: list[StackSummary]
+        NextToken: str
+
+    class LiveResourceDrift(t.TypedDict, total=False):
+        PreviousValue: str
+        ActualValue: str
+        DriftDetectionTimestamp: float
+
+    class ModuleInfo(t.TypedDict, total=False):
+        TypeHierarchy: str
+        LogicalIdHierarchy: str
+
+    class OperationEntry(t.TypedDict, total=False):
+        OperationType: str
+        OperationId: str
+
+    class Output(t.TypedDict, total=False):
+        OutputKey: str
+        OutputValue: str
+        Description: str
+        ExportName: str
+
+    class Parameter(t.TypedDict, total=False):
+        ParameterKey: str
+        ParameterValue: str
+        UsePreviousValue: bool
+        ResolvedValue: str
+
+    class ParameterConstraints(t.TypedDict, total=False):
+        AllowedValues: list[str]
+
+    class ParameterDeclaration(t.TypedDict, total=False):
+        ParameterKey: str
+        DefaultValue: str
+        ParameterType: str
+        NoEcho: bool
+        Description: str
+        ParameterConstraints: ParameterConstraints
+
+    class ResourceChange(t.TypedDict, total=False):
+        PolicyAction: str
+        Action: str
+        LogicalResourceId: str
+        PhysicalResourceId: str
+        ResourceType: str
+        Replacement: str
+        Scope: list[str]
+        ResourceDriftStatus: str
+        ResourceDriftIgnoredAttributes: list[ResourceDriftIgnoredAttribute]
+        Details: list[ResourceChangeDetail]
+        ChangeSetId: str
+        ModuleInfo: ModuleInfo
+        BeforeContext: str
+        AfterContext: str
+        PreviousDeploymentContext: str
+
+    class ResourceChangeDetail(t.TypedDict, total=False):
+        Target: ResourceTargetDefinition
+        Evaluation: str
+        ChangeSource: str
+        CausingEntity: str
+
+    class ResourceDriftIgnoredAttribute(t.TypedDict, total=False):
+        Path: str
+        Reason: str
+
+    class ResourceIdentifierSummary(t.TypedDict, total=False):
+        ResourceType: str
+        LogicalResourceIds: list[str]
+        ResourceIdentifiers: list[str]
+
+    class ResourceTargetDefinition(t.TypedDict, total=False):
+        Attribute: str
+        Name: str
+        RequiresRecreation: str
+        Path: str
+        BeforeValue: str
+        AfterValue: str
+        BeforeValueFrom: str
+        AfterValueFrom: str
+        Drift: LiveResourceDrift
+        AttributeChangeType: str
+
+    class ResourceToImport(t.TypedDict, total=False):
+        ResourceType: t.Required[str]
+        LogicalResourceId: t.Required[str]
+        ResourceIdentifier: t.Required[dict[str, str]]
+
+    class RollbackConfiguration(t.TypedDict, total=False):
+        RollbackTriggers: list[RollbackTrigger]
+        MonitoringTimeInMinutes: int
+
+    class RollbackTrigger(t.TypedDict, total=False):
+        Arn: t.Required[str]
+        Type: t.Required[str]
+
+    class SetStackPolicyInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        StackPolicyBody: str
+        StackPolicyURL: str
+
+    class Stack(t.TypedDict, total=False):
+        StackId: str
+        StackName: t.Required[str]
+        ChangeSetId: str
+        Description: str
+        Parameters: list[Parameter]
+        CreationTime: t.Required[float]
+        DeletionTime: float
+        LastUpdatedTime: float
+        RollbackConfiguration: RollbackConfiguration
+        StackStatus: t.Required[str]
+        StackStatusReason: str
+        DisableRollback: bool
+        DeploymentConfig: DeploymentConfig
+        NotificationARNs: list[str]
+        TimeoutInMinutes: int
+        Capabilities: list[str]
+        Outputs: list[Output]
+        RoleARN: str
+        Tags: list[Tag]
+        EnableTerminationProtection: bool
+        ParentId: str
+        RootId: str
+        DriftInformation: StackDriftInformation
+        RetainExceptOnCreate: bool
+        DeletionMode: str
+        DetailedStatus: str
+        LastOperations: list[OperationEntry]
+        AliasName: str
+
+    class StackDriftInformation(t.TypedDict, total=False):
+        StackDriftStatus: t.Required[str]
+        LastCheckTimestamp: float
+
+    class StackDriftInformationSummary(t.TypedDict, total=False):
+        StackDriftStatus: t.Required[str]
+        LastCheckTimestamp: float
+
+    class StackEvent(t.TypedDict, total=False):
+        StackId: t.Required[str]
+        EventId: t.Required[str]
+        StackName: t.Required[str]
+        OperationId: str
+        LogicalResourceId: str
+        PhysicalResourceId: str
+        ResourceType: str
+        Timestamp: t.Required[float]
+        ResourceStatus: str
+        ResourceStatusReason: str
+        ResourceProperties: str
+        ClientRequestToken: str
+        HookType: str
+        HookStatus: str
+        HookStatusReason: str
+        HookInvocationPoint: str
+        HookInvocationId: str
+        HookFailureMode: str
+        DetailedStatus: str
+
+    class StackResource(t.TypedDict, total=False):
+        StackName: str
+        StackId: str
+        LogicalResourceId: t.Required[str]
+        PhysicalResourceId: str
+        ResourceType: t.Required[str]
+        Timestamp: t.Required[float]
+        ResourceStatus: t.Required[str]
+        ResourceStatusReason: str
+        Description: str
+        DriftInformation: StackResourceDriftInformation
+        ModuleInfo: ModuleInfo
+
+    class StackResourceDetail(t.TypedDict, total=False):
+        StackName: str
+        StackId: str
+        LogicalResourceId: t.Required[str]
+        PhysicalResourceId: str
+        ResourceType: t.Required[str]
+        LastUpdatedTimestamp: t.Required[float]
+        ResourceStatus: t.Required[str]
+        ResourceStatusReason: str
+        Description: str
+        Metadata: str
+        DriftInformation: StackResourceDriftInformation
+        ModuleInfo: ModuleInfo
+
+    class StackResourceDriftInformation(t.TypedDict, total=False):
+        StackResourceDriftStatus: t.Required[str]
+        LastCheckTimestamp: float
+
+    class StackResourceDriftInformationSummary(t.TypedDict, total=False):
+        StackResourceDriftStatus: t.Required[str]
+        LastCheckTimestamp: float
+
+    class StackResourceSummary(t.TypedDict, total=False):
+        LogicalResourceId: t.Required[str]
+        PhysicalResourceId: str
+        ResourceType: t.Required[str]
+        LastUpdatedTimestamp: t.Required[float]
+        ResourceStatus: t.Required[str]
+        ResourceStatusReason: str
+        DriftInformation: StackResourceDriftInformationSummary
+        ModuleInfo: ModuleInfo
+
+    class StackSummary(t.TypedDict, total=False):
+        StackId: str
+        StackName: t.Required[str]
+        TemplateDescription: str
+        CreationTime: t.Required[float]
+        LastUpdatedTime: float
+        DeletionTime: float
+        StackStatus: t.Required[str]
+        StackStatusReason: str
+        ParentId: str
+        RootId: str
+        DriftInformation: StackDriftInformationSummary
+        LastOperations: list[OperationEntry]
+
+    class Tag(t.TypedDict, total=False):
+        Key: t.Required[str]
+        Value: t.Required[str]
+
+    class TemplateParameter(t.TypedDict, total=False):
+        ParameterKey: str
+        DefaultValue: str
+        NoEcho: bool
+        Description: str
+
+    class TemplateSummaryConfig(t.TypedDict, total=False):
+        TreatUnrecognizedResourceTypesAsWarnings: bool
+
+    class UpdateStackInput(t.TypedDict, total=False):
+        StackName: t.Required[str]
+        TemplateBody: str
+        TemplateURL: str
+        UsePreviousTemplate: bool
+        StackPolicyDuringUpdateBody: str
+        StackPolicyDuringUpdateURL: str
+        Parameters: list[Parameter]
+        Capabilities: list[str]
+        ResourceTypes: list[str]
+        RoleARN: str
+        RollbackConfiguration: RollbackConfiguration
+        StackPolicyBody: str
+        StackPolicyURL: str
+        NotificationARNs: list[str]
+        Tags: list[Tag]
+        DisableRollback: bool
+        ClientRequestToken: str
+        RetainExceptOnCreate: bool
+        DeploymentConfig: DeploymentConfig
+        DisableValidation: bool
+
+    class UpdateStackOutput(t.TypedDict, total=False):
+        StackId: str
+        OperationId: str
+
+    class UpdateTerminationProtectionInput(t.TypedDict, total=False):
+        EnableTerminationProtection: t.Required[bool]
+        StackName: t.Required[str]
+
+    class UpdateTerminationProtectionOutput(t.TypedDict, total=False):
+        StackId: str
+
+    class ValidateTemplateInput(t.TypedDict, total=False):
+        TemplateBody: str
+        TemplateURL: str
+
+    class ValidateTemplateOutput(t.TypedDict, total=False):
+        Parameters: list[TemplateParameter]
+        Description: str
+        Capabilities: list[str]
+        CapabilitiesReason: str
+        DeclaredTransforms: list[str]
+
+    class Warnings(t.TypedDict, total=False):
+        UnrecognizedResourceTypes: list[str]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

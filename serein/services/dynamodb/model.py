@@ -7,1057 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class ArchivalSummary(t.TypedDict, total=False):
-    ArchivalDateTime: float
-    ArchivalReason: str
-    ArchivalBackupArn: str
-
-
-class AttributeDefinition(t.TypedDict, total=False):
-    AttributeName: t.Required[str]
-    AttributeType: t.Required[str]
-
-
-class AttributeValueUpdate(t.TypedDict, total=False):
-    Value: dict[str, t.Any]
-    Action: str
-
-
-class BackupSummary(t.TypedDict, total=False):
-    TableName: str
-    TableId: str
-    TableArn: str
-    BackupArn: str
-    BackupName: str
-    BackupCreationDateTime: float
-    BackupExpiryDateTime: float
-    BackupStatus: str
-    BackupType: str
-    BackupSizeBytes: int
-
-
-class BatchExecuteStatementInput(t.TypedDict, total=False):
-    Statements: t.Required[list[BatchStatementRequest]]
-    ReturnConsumedCapacity: str
-
-
-class BatchExecuteStatementOutput(t.TypedDict, total=False):
-    Responses: list[BatchStatementResponse]
-    ConsumedCapacity: list[ConsumedCapacity]
-
-
-class BatchGetItemInput(t.TypedDict, total=False):
-    RequestItems: t.Required[dict[str, KeysAndAttributes]]
-    ReturnConsumedCapacity: str
-
-
-class BatchGetItemOutput(t.TypedDict, total=False):
-    Responses: dict[str, list[dict[str, dict[str, t.Any]]]]
-    UnprocessedKeys: dict[str, KeysAndAttributes]
-    ConsumedCapacity: list[ConsumedCapacity]
-
-
-class BatchStatementError(t.TypedDict, total=False):
-    Code: str
-    Message: str
-    Item: dict[str, dict[str, t.Any]]
-
-
-class BatchStatementRequest(t.TypedDict, total=False):
-    Statement: t.Required[str]
-    Parameters: list[dict[str, t.Any]]
-    ConsistentRead: bool
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class BatchStatementResponse(t.TypedDict, total=False):
-    Error: BatchStatementError
-    TableName: str
-    Item: dict[str, dict[str, t.Any]]
-
-
-class BatchWriteItemInput(t.TypedDict, total=False):
-    RequestItems: t.Required[dict[str, list[WriteRequest]]]
-    ReturnConsumedCapacity: str
-    ReturnItemCollectionMetrics: str
-
-
-class BatchWriteItemOutput(t.TypedDict, total=False):
-    UnprocessedItems: dict[str, list[WriteRequest]]
-    ItemCollectionMetrics: dict[str, list[ItemCollectionMetrics]]
-    ConsumedCapacity: list[ConsumedCapacity]
-
-
-class BillingModeSummary(t.TypedDict, total=False):
-    BillingMode: str
-    LastUpdateToPayPerRequestDateTime: float
-
-
-class Capacity(t.TypedDict, total=False):
-    ReadCapacityUnits: float
-    WriteCapacityUnits: float
-    CapacityUnits: float
-
-
-class Condition(t.TypedDict, total=False):
-    AttributeValueList: list[dict[str, t.Any]]
-    ComparisonOperator: t.Required[str]
-
-
-class ConditionCheck(t.TypedDict, total=False):
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    TableName: t.Required[str]
-    ConditionExpression: t.Required[str]
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class ConsumedCapacity(t.TypedDict, total=False):
-    TableName: str
-    CapacityUnits: float
-    ReadCapacityUnits: float
-    WriteCapacityUnits: float
-    Table: Capacity
-    LocalSecondaryIndexes: dict[str, Capacity]
-    GlobalSecondaryIndexes: dict[str, Capacity]
-    VectorIndexes: dict[str, VectorCapacity]
-
-
-class ContinuousBackupsDescription(t.TypedDict, total=False):
-    ContinuousBackupsStatus: t.Required[str]
-    PointInTimeRecoveryDescription: PointInTimeRecoveryDescription
-
-
-class ContributorInsightsSummary(t.TypedDict, total=False):
-    TableName: str
-    IndexName: str
-    ContributorInsightsStatus: str
-    ContributorInsightsMode: str
-
-
-class CreateGlobalSecondaryIndexAction(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    KeySchema: t.Required[list[KeySchemaElement]]
-    Projection: t.Required[Projection]
-    ProvisionedThroughput: ProvisionedThroughput
-    OnDemandThroughput: OnDemandThroughput
-    WarmThroughput: WarmThroughput
-
-
-class CreateGlobalTableWitnessGroupMemberAction(t.TypedDict, total=False):
-    RegionName: t.Required[str]
-
-
-class CreateReplicationGroupMemberAction(t.TypedDict, total=False):
-    RegionName: t.Required[str]
-    KMSMasterKeyId: str
-    ProvisionedThroughputOverride: ProvisionedThroughputOverride
-    OnDemandThroughputOverride: OnDemandThroughputOverride
-    GlobalSecondaryIndexes: list[ReplicaGlobalSecondaryIndex]
-    TableClassOverride: str
-
-
-class CreateTableInput(t.TypedDict, total=False):
-    AttributeDefinitions: list[AttributeDefinition]
-    TableName: t.Required[str]
-    KeySchema: list[KeySchemaElement]
-    LocalSecondaryIndexes: list[LocalSecondaryIndex]
-    GlobalSecondaryIndexes: list[GlobalSecondaryIndex]
-    BillingMode: str
-    ProvisionedThroughput: ProvisionedThroughput
-    StreamSpecification: StreamSpecification
-    SSESpecification: SSESpecification
-    Tags: list[Tag]
-    TableClass: str
-    DeletionProtectionEnabled: bool
-    WarmThroughput: WarmThroughput
-    ResourcePolicy: str
-    OnDemandThroughput: OnDemandThroughput
-    GlobalTableSourceArn: str
-    GlobalTableSettingsReplicationMode: str
-    VectorIndexes: list[VectorIndex]
-
-
-class CreateTableOutput(t.TypedDict, total=False):
-    TableDescription: TableDescription
-
-
-class CreateVectorIndexAction(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    VectorAttribute: t.Required[VectorAttributeDefinition]
-    SearchSchema: list[SearchSchemaElement]
-    Projection: t.Required[Projection]
-    Dimensions: t.Required[int]
-    DistanceFunction: t.Required[str]
-
-
-class Delete(t.TypedDict, total=False):
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    TableName: t.Required[str]
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class DeleteGlobalSecondaryIndexAction(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-
-
-class DeleteGlobalTableWitnessGroupMemberAction(t.TypedDict, total=False):
-    RegionName: t.Required[str]
-
-
-class DeleteItemInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    Expected: dict[str, ExpectedAttributeValue]
-    ConditionalOperator: str
-    ReturnValues: str
-    ReturnConsumedCapacity: str
-    ReturnItemCollectionMetrics: str
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class DeleteItemOutput(t.TypedDict, total=False):
-    Attributes: dict[str, dict[str, t.Any]]
-    ConsumedCapacity: ConsumedCapacity
-    ItemCollectionMetrics: ItemCollectionMetrics
-
-
-class DeleteReplicationGroupMemberAction(t.TypedDict, total=False):
-    RegionName: t.Required[str]
-
-
-class DeleteRequest(t.TypedDict, total=False):
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-
-
-class DeleteResourcePolicyInput(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    ExpectedRevisionId: str
-
-
-class DeleteResourcePolicyOutput(t.TypedDict, total=False):
-    RevisionId: str
-
-
-class DeleteTableInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-
-
-class DeleteTableOutput(t.TypedDict, total=False):
-    TableDescription: TableDescription
-
-
-class DeleteVectorIndexAction(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-
-
-class DescribeContinuousBackupsInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-
-
-class DescribeContinuousBackupsOutput(t.TypedDict, total=False):
-    ContinuousBackupsDescription: ContinuousBackupsDescription
-
-
-class DescribeContributorInsightsInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    IndexName: str
-
-
-class DescribeContributorInsightsOutput(t.TypedDict, total=False):
-    TableName: str
-    IndexName: str
-    ContributorInsightsRuleList: list[str]
-    ContributorInsightsStatus: str
-    LastUpdateDateTime: float
-    FailureException: FailureException
-    ContributorInsightsMode: str
-
-
-class DescribeEndpointsRequest(t.TypedDict, total=False):
-    pass
-
-
-class DescribeEndpointsResponse(t.TypedDict, total=False):
-    Endpoints: t.Required[list[Endpoint]]
-
-
-class DescribeKinesisStreamingDestinationInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-
-
-class DescribeKinesisStreamingDestinationOutput(t.TypedDict, total=False):
-    TableName: str
-    KinesisDataStreamDestinations: list[KinesisDataStreamDestination]
-
-
-class DescribeLimitsInput(t.TypedDict, total=False):
-    pass
-
-
-class DescribeLimitsOutput(t.TypedDict, total=False):
-    AccountMaxReadCapacityUnits: int
-    AccountMaxWriteCapacityUnits: int
-    TableMaxReadCapacityUnits: int
-    TableMaxWriteCapacityUnits: int
-
-
-class DescribeTableInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-
-
-class DescribeTableOutput(t.TypedDict, total=False):
-    Table: TableDescription
-
-
-class DescribeTimeToLiveInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-
-
-class DescribeTimeToLiveOutput(t.TypedDict, total=False):
-    TimeToLiveDescription: TimeToLiveDescription
-
-
-class DisassociateReplicationGroupMemberAction(t.TypedDict, total=False):
-    RegionName: t.Required[str]
-    DisassociationMode: t.Required[str]
-
-
-class Endpoint(t.TypedDict, total=False):
-    Address: t.Required[str]
-    CachePeriodInMinutes: t.Required[int]
-
-
-class ExecuteStatementInput(t.TypedDict, total=False):
-    Statement: t.Required[str]
-    Parameters: list[dict[str, t.Any]]
-    ConsistentRead: bool
-    NextToken: str
-    ReturnConsumedCapacity: str
-    Limit: int
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class ExecuteStatementOutput(t.TypedDict, total=False):
-    Items: list[dict[str, dict[str, t.Any]]]
-    NextToken: str
-    ConsumedCapacity: ConsumedCapacity
-    LastEvaluatedKey: dict[str, dict[str, t.Any]]
-
-
-class ExecuteTransactionInput(t.TypedDict, total=False):
-    TransactStatements: t.Required[list[ParameterizedStatement]]
-    ClientRequestToken: str
-    ReturnConsumedCapacity: str
-
-
-class ExecuteTransactionOutput(t.TypedDict, total=False):
-    Responses: list[ItemResponse]
-    ConsumedCapacity: list[ConsumedCapacity]
-
-
-class ExpectedAttributeValue(t.TypedDict, total=False):
-    Value: dict[str, t.Any]
-    Exists: bool
-    ComparisonOperator: str
-    AttributeValueList: list[dict[str, t.Any]]
-
-
-class ExportSummary(t.TypedDict, total=False):
-    ExportArn: str
-    ExportStatus: str
-    ExportType: str
-
-
-class FailureException(t.TypedDict, total=False):
-    ExceptionName: str
-    ExceptionDescription: str
-
-
-class Get(t.TypedDict, total=False):
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    TableName: t.Required[str]
-    ProjectionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-
-
-class GetItemInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    AttributesToGet: list[str]
-    ConsistentRead: bool
-    ReturnConsumedCapacity: str
-    ProjectionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-
-
-class GetItemOutput(t.TypedDict, total=False):
-    Item: dict[str, dict[str, t.Any]]
-    ConsumedCapacity: ConsumedCapacity
-
-
-class GetResourcePolicyInput(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-
-
-class GetResourcePolicyOutput(t.TypedDict, total=False):
-    Policy: str
-    RevisionId: str
-
-
-class GlobalSecondaryIndex(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    KeySchema: t.Required[list[KeySchemaElement]]
-    Projection: t.Required[Projection]
-    ProvisionedThroughput: ProvisionedThroughput
-    OnDemandThroughput: OnDemandThroughput
-    WarmThroughput: WarmThroughput
-
-
-class GlobalSecondaryIndexDescription(t.TypedDict, total=False):
-    IndexName: str
-    KeySchema: list[KeySchemaElement]
-    Projection: Projection
-    IndexStatus: str
-    Backfilling: bool
-    ProvisionedThroughput: ProvisionedThroughputDescription
-    IndexSizeBytes: int
-    ItemCount: int
-    IndexArn: str
-    OnDemandThroughput: OnDemandThroughput
-    WarmThroughput: GlobalSecondaryIndexWarmThroughputDescription
-
-
-class GlobalSecondaryIndexUpdate(t.TypedDict, total=False):
-    Update: UpdateGlobalSecondaryIndexAction
-    Create: CreateGlobalSecondaryIndexAction
-    Delete: DeleteGlobalSecondaryIndexAction
-
-
-class GlobalSecondaryIndexWarmThroughputDescription(t.TypedDict, total=False):
-    ReadUnitsPerSecond: int
-    WriteUnitsPerSecond: int
-    Status: str
-
-
-class GlobalTable(t.TypedDict, total=False):
-    GlobalTableName: str
-    ReplicationGroup: list[Replica]
-
-
-class GlobalTableWitnessDescription(t.TypedDict, total=False):
-    RegionName: str
-    WitnessStatus: str
-
-
-class GlobalTableWitnessGroupUpdate(t.TypedDict, total=False):
-    Create: CreateGlobalTableWitnessGroupMemberAction
-    Delete: DeleteGlobalTableWitnessGroupMemberAction
-
-
-class ImportSummary(t.TypedDict, total=False):
-    ImportArn: str
-    ImportStatus: str
-    TableArn: str
-    S3BucketSource: S3BucketSource
-    CloudWatchLogGroupArn: str
-    InputFormat: str
-    StartTime: float
-    EndTime: float
-
-
-class ItemCollectionMetrics(t.TypedDict, total=False):
-    ItemCollectionKey: dict[str, dict[str, t.Any]]
-    SizeEstimateRangeGB: list[float]
-
-
-class ItemResponse(t.TypedDict, total=False):
-    Item: dict[str, dict[str, t.Any]]
-
-
-class KeySchemaElement(t.TypedDict, total=False):
-    AttributeName: t.Required[str]
-    KeyType: t.Required[str]
-
-
-class KeysAndAttributes(t.TypedDict, total=False):
-    Keys: t.Required[list[dict[str, dict[str, t.Any]]]]
-    AttributesToGet: list[str]
-    ConsistentRead: bool
-    ProjectionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-
-
-class KinesisDataStreamDestination(t.TypedDict, total=False):
-    StreamArn: str
-    DestinationStatus: str
-    DestinationStatusDescription: str
-    ApproximateCreationDateTimePrecision: str
-
-
-class ListBackupsInput(t.TypedDict, total=False):
-    TableName: str
-    Limit: int
-    TimeRangeLowerBound: float
-    TimeRangeUpperBound: float
-    ExclusiveStartBackupArn: str
-    BackupType: str
-
-
-class ListBackupsOutput(t.TypedDict, total=False):
-    BackupSummaries: list[BackupSummary]
-    LastEvaluatedBackupArn: str
-
-
-class ListContributorInsightsInput(t.TypedDict, total=False):
-    TableName: str
-    NextToken: str
-    MaxResults: int
-
-
-class ListContributorInsightsOutput(t.TypedDict, total=False):
-    ContributorInsightsSummaries: list[ContributorInsightsSummary]
-    NextToken: str
-
-
-class ListExportsInput(t.TypedDict, total=False):
-    TableArn: str
-    MaxResults: int
-    NextToken: str
-
-
-class ListExportsOutput(t.TypedDict, total=False):
-    ExportSummaries: list[ExportSummary]
-    NextToken: str
-
-
-class ListGlobalTablesInput(t.TypedDict, total=False):
-    ExclusiveStartGlobalTableName: str
-    Limit: int
-    RegionName: str
-
-
-class ListGlobalTablesOutput(t.TypedDict, total=False):
-    GlobalTables: list[GlobalTable]
-    LastEvaluatedGlobalTableName: str
-
-
-class ListImportsInput(t.TypedDict, total=False):
-    TableArn: str
-    PageSize: int
-    NextToken: str
-
-
-class ListImportsOutput(t.TypedDict, total=False):
-    ImportSummaryList: list[ImportSummary]
-    NextToken: str
-
-
-class ListTablesInput(t.TypedDict, total=False):
-    ExclusiveStartTableName: str
-    Limit: int
-
-
-class ListTablesOutput(t.TypedDict, total=False):
-    TableNames: list[str]
-    LastEvaluatedTableName: str
-
-
-class ListTagsOfResourceInput(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    NextToken: str
-
-
-class ListTagsOfResourceOutput(t.TypedDict, total=False):
-    Tags: list[Tag]
-    NextToken: str
-
-
-class LocalSecondaryIndex(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    KeySchema: t.Required[list[KeySchemaElement]]
-    Projection: t.Required[Projection]
-
-
-class LocalSecondaryIndexDescription(t.TypedDict, total=False):
-    IndexName: str
-    KeySchema: list[KeySchemaElement]
-    Projection: Projection
-    IndexSizeBytes: int
-    ItemCount: int
-    IndexArn: str
-
-
-class OnDemandThroughput(t.TypedDict, total=False):
-    MaxReadRequestUnits: int
-    MaxWriteRequestUnits: int
-
-
-class OnDemandThroughputOverride(t.TypedDict, total=False):
-    MaxReadRequestUnits: int
-
-
-class ParameterizedStatement(t.TypedDict, total=False):
-    Statement: t.Required[str]
-    Parameters: list[dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class PointInTimeRecoveryDescription(t.TypedDict, total=False):
-    PointInTimeRecoveryStatus: str
-    RecoveryPeriodInDays: int
-    EarliestRestorableDateTime: float
-    LatestRestorableDateTime: float
-
-
-class PointInTimeRecoverySpecification(t.TypedDict, total=False):
-    PointInTimeRecoveryEnabled: t.Required[bool]
-    RecoveryPeriodInDays: int
-
-
-class Projection(t.TypedDict, total=False):
-    ProjectionType: str
-    NonKeyAttributes: list[str]
-
-
-class ProvisionedThroughput(t.TypedDict, total=False):
-    ReadCapacityUnits: t.Required[int]
-    WriteCapacityUnits: t.Required[int]
-
-
-class ProvisionedThroughputDescription(t.TypedDict, total=False):
-    LastIncreaseDateTime: float
-    LastDecreaseDateTime: float
-    NumberOfDecreasesToday: int
-    ReadCapacityUnits: int
-    WriteCapacityUnits: int
-
-
-class ProvisionedThroughputOverride(t.TypedDict, total=False):
-    ReadCapacityUnits: int
-
-
-class Put(t.TypedDict, total=False):
-    Item: t.Required[dict[str, dict[str, t.Any]]]
-    TableName: t.Required[str]
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class PutItemInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    Item: t.Required[dict[str, dict[str, t.Any]]]
-    Expected: dict[str, ExpectedAttributeValue]
-    ReturnValues: str
-    ReturnConsumedCapacity: str
-    ReturnItemCollectionMetrics: str
-    ConditionalOperator: str
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class PutItemOutput(t.TypedDict, total=False):
-    Attributes: dict[str, dict[str, t.Any]]
-    ConsumedCapacity: ConsumedCapacity
-    ItemCollectionMetrics: ItemCollectionMetrics
-
-
-class PutRequest(t.TypedDict, total=False):
-    Item: t.Required[dict[str, dict[str, t.Any]]]
-
-
-class PutResourcePolicyInput(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    Policy: t.Required[str]
-    ExpectedRevisionId: str
-    ConfirmRemoveSelfResourceAccess: bool
-
-
-class PutResourcePolicyOutput(t.TypedDict, total=False):
-    RevisionId: str
-
-
-class QueryInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    IndexName: str
-    Select: str
-    AttributesToGet: list[str]
-    Limit: int
-    ConsistentRead: bool
-    KeyConditions: dict[str, Condition]
-    QueryFilter: dict[str, Condition]
-    ConditionalOperator: str
-    ScanIndexForward: bool
-    ExclusiveStartKey: dict[str, dict[str, t.Any]]
-    ReturnConsumedCapacity: str
-    ProjectionExpression: str
-    FilterExpression: str
-    KeyConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-
-
-class QueryOutput(t.TypedDict, total=False):
-    Items: list[dict[str, dict[str, t.Any]]]
-    Count: int
-    ScannedCount: int
-    LastEvaluatedKey: dict[str, dict[str, t.Any]]
-    ConsumedCapacity: ConsumedCapacity
-
-
-class Replica(t.TypedDict, total=False):
-    RegionName: str
-
-
-class ReplicaDescription(t.TypedDict, total=False):
-    RegionName: str
-    ReplicaStatus: str
-    ReplicaArn: str
-    ReplicaStatusDescription: str
-    ReplicaStatusPercentProgress: str
-    KMSMasterKeyId: str
-    ProvisionedThroughputOverride: ProvisionedThroughputOverride
-    OnDemandThroughputOverride: OnDemandThroughputOverride
-    WarmThroughput: TableWarmThroughputDescription
-    GlobalSecondaryIndexes: list[ReplicaGlobalSecondaryIndexDescription]
-    ReplicaInaccessibleDateTime: float
-    ReplicaTableClassSummary: TableClassSummary
-    GlobalTableSettingsReplicationMode: str
-
-
-class ReplicaGlobalSecondaryIndex(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    ProvisionedThroughputOverride: ProvisionedThroughputOverride
-    OnDemandThroughputOverride: OnDemandThroughputOverride
-
-
-class ReplicaGlobalSecondaryIndexDescription(t.TypedDict, total=False):
-    IndexName: str
-    ProvisionedThroughputOverride: ProvisionedThroughputOverride
-    OnDemandThroughputOverride: OnDemandThroughputOverride
-    WarmThroughput: GlobalSecondaryIndexWarmThroughputDescription
-
-
-class ReplicationGroupUpdate(t.TypedDict, total=False):
-    Create: CreateReplicationGroupMemberAction
-    Update: UpdateReplicationGroupMemberAction
-    Delete: DeleteReplicationGroupMemberAction
-    Disassociate: DisassociateReplicationGroupMemberAction
-
-
-class RestoreSummary(t.TypedDict, total=False):
-    SourceBackupArn: str
-    SourceTableArn: str
-    RestoreDateTime: t.Required[float]
-    RestoreInProgress: t.Required[bool]
-
-
-class S3BucketSource(t.TypedDict, total=False):
-    S3BucketOwner: str
-    S3Bucket: t.Required[str]
-    S3KeyPrefix: str
-
-
-class SSEDescription(t.TypedDict, total=False):
-    Status: str
-    SSEType: str
-    KMSMasterKeyArn: str
-    InaccessibleEncryptionDateTime: float
-
-
-class SSESpecification(t.TypedDict, total=False):
-    Enabled: bool
-    SSEType: str
-    KMSMasterKeyId: str
-
-
-class ScanInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    IndexName: str
-    AttributesToGet: list[str]
-    Limit: int
-    Select: str
-    ScanFilter: dict[str, Condition]
-    ConditionalOperator: str
-    ExclusiveStartKey: dict[str, dict[str, t.Any]]
-    ReturnConsumedCapacity: str
-    TotalSegments: int
-    Segment: int
-    ProjectionExpression: str
-    FilterExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ConsistentRead: bool
-
-
-class ScanOutput(t.TypedDict, total=False):
-    Items: list[dict[str, dict[str, t.Any]]]
-    Count: int
-    ScannedCount: int
-    LastEvaluatedKey: dict[str, dict[str, t.Any]]
-    ConsumedCapacity: ConsumedCapacity
-
-
-class SearchSchemaElement(t.TypedDict, total=False):
-    AttributeName: t.Required[str]
-    SearchSchemaElementType: t.Required[str]
-
-
-class StreamSpecification(t.TypedDict, total=False):
-    StreamEnabled: t.Required[bool]
-    StreamViewType: str
-
-
-class TableClassSummary(t.TypedDict, total=False):
-    TableClass: str
-    LastUpdateDateTime: float
-
-
-class TableDescription(t.TypedDict, total=False):
-    AttributeDefinitions: list[AttributeDefinition]
-    TableName: str
-    KeySchema: list[KeySchemaElement]
-    TableStatus: str
-    CreationDateTime: float
-    ProvisionedThroughput: ProvisionedThroughputDescription
-    TableSizeBytes: int
-    ItemCount: int
-    TableArn: str
-    TableId: str
-    BillingModeSummary: BillingModeSummary
-    LocalSecondaryIndexes: list[LocalSecondaryIndexDescription]
-    GlobalSecondaryIndexes: list[GlobalSecondaryIndexDescription]
-    StreamSpecification: StreamSpecification
-    LatestStreamLabel: str
-    LatestStreamArn: str
-    GlobalTableVersion: str
-    Replicas: list[ReplicaDescription]
-    GlobalTableWitnesses: list[GlobalTableWitnessDescription]
-    GlobalTableSettingsReplicationMode: str
-    RestoreSummary: RestoreSummary
-    SSEDescription: SSEDescription
-    ArchivalSummary: ArchivalSummary
-    TableClassSummary: TableClassSummary
-    DeletionProtectionEnabled: bool
-    DisassociationProtectionEnabled: bool
-    OnDemandThroughput: OnDemandThroughput
-    WarmThroughput: TableWarmThroughputDescription
-    MultiRegionConsistency: str
-    VectorIndexes: list[VectorIndexDescription]
-
-
-class TableWarmThroughputDescription(t.TypedDict, total=False):
-    ReadUnitsPerSecond: int
-    WriteUnitsPerSecond: int
-    Status: str
-
-
-class Tag(t.TypedDict, total=False):
-    Key: t.Required[str]
-    Value: t.Required[str]
-
-
-class TagResourceInput(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    Tags: t.Required[list[Tag]]
-
-
-class TimeToLiveDescription(t.TypedDict, total=False):
-    TimeToLiveStatus: str
-    AttributeName: str
-
-
-class TimeToLiveSpecification(t.TypedDict, total=False):
-    Enabled: t.Required[bool]
-    AttributeName: t.Required[str]
-
-
-class TransactGetItem(t.TypedDict, total=False):
-    Get: t.Required[Get]
-
-
-class TransactGetItemsInput(t.TypedDict, total=False):
-    TransactItems: t.Required[list[TransactGetItem]]
-    ReturnConsumedCapacity: str
-
-
-class TransactGetItemsOutput(t.TypedDict, total=False):
-    ConsumedCapacity: list[ConsumedCapacity]
-    Responses: list[ItemResponse]
-
-
-class TransactWriteItem(t.TypedDict, total=False):
-    ConditionCheck: ConditionCheck
-    Put: Put
-    Delete: Delete
-    Update: Update
-
-
-class TransactWriteItemsInput(t.TypedDict, total=False):
-    TransactItems: t.Required[list[TransactWriteItem]]
-    ReturnConsumedCapacity: str
-    ReturnItemCollectionMetrics: str
-    ClientRequestToken: str
-
-
-class TransactWriteItemsOutput(t.TypedDict, total=False):
-    ConsumedCapacity: list[ConsumedCapacity]
-    ItemCollectionMetrics: dict[str, list[ItemCollectionMetrics]]
-
-
-class UntagResourceInput(t.TypedDict, total=False):
-    ResourceArn: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class Update(t.TypedDict, total=False):
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    UpdateExpression: t.Required[str]
-    TableName: t.Required[str]
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class UpdateContinuousBackupsInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    PointInTimeRecoverySpecification: t.Required[PointInTimeRecoverySpecification]
-
-
-class UpdateContinuousBackupsOutput(t.TypedDict, total=False):
-    ContinuousBackupsDescription: ContinuousBackupsDescription
-
-
-class UpdateGlobalSecondaryIndexAction(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    ProvisionedThroughput: ProvisionedThroughput
-    OnDemandThroughput: OnDemandThroughput
-    WarmThroughput: WarmThroughput
-
-
-class UpdateItemInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    Key: t.Required[dict[str, dict[str, t.Any]]]
-    AttributeUpdates: dict[str, AttributeValueUpdate]
-    Expected: dict[str, ExpectedAttributeValue]
-    ConditionalOperator: str
-    ReturnValues: str
-    ReturnConsumedCapacity: str
-    ReturnItemCollectionMetrics: str
-    UpdateExpression: str
-    ConditionExpression: str
-    ExpressionAttributeNames: dict[str, str]
-    ExpressionAttributeValues: dict[str, dict[str, t.Any]]
-    ReturnValuesOnConditionCheckFailure: str
-
-
-class UpdateItemOutput(t.TypedDict, total=False):
-    Attributes: dict[str, dict[str, t.Any]]
-    ConsumedCapacity: ConsumedCapacity
-    ItemCollectionMetrics: ItemCollectionMetrics
-
-
-class UpdateReplicationGroupMemberAction(t.TypedDict, total=False):
-    RegionName: t.Required[str]
-    KMSMasterKeyId: str
-    ProvisionedThroughputOverride: ProvisionedThroughputOverride
-    OnDemandThroughputOverride: OnDemandThroughputOverride
-    GlobalSecondaryIndexes: list[ReplicaGlobalSecondaryIndex]
-    TableClassOverride: str
-
-
-class UpdateTableInput(t.TypedDict, total=False):
-    AttributeDefinitions: list[AttributeDefinition]
-    TableName: t.Required[str]
-    BillingMode: str
-    ProvisionedThroughput: ProvisionedThroughput
-    GlobalSecondaryIndexUpdates: list[GlobalSecondaryIndexUpdate]
-    StreamSpecification: StreamSpecification
-    SSESpecification: SSESpecification
-    ReplicaUpdates: list[ReplicationGroupUpdate]
-    TableClass: str
-    DeletionProtectionEnabled: bool
-    MultiRegionConsistency: str
-    GlobalTableWitnessUpdates: list[GlobalTableWitnessGroupUpdate]
-    OnDemandThroughput: OnDemandThroughput
-    WarmThroughput: WarmThroughput
-    GlobalTableSettingsReplicationMode: str
-    DisassociationProtectionEnabled: bool
-    VectorIndexUpdates: list[VectorIndexUpdate]
-
-
-class UpdateTableOutput(t.TypedDict, total=False):
-    TableDescription: TableDescription
-
-
-class UpdateTimeToLiveInput(t.TypedDict, total=False):
-    TableName: t.Required[str]
-    TimeToLiveSpecification: t.Required[TimeToLiveSpecification]
-
-
-class UpdateTimeToLiveOutput(t.TypedDict, total=False):
-    TimeToLiveSpecification: TimeToLiveSpecification
-
-
-class VectorAttributeDefinition(t.TypedDict, total=False):
-    AttributeName: t.Required[str]
-
-
-class VectorCapacity(t.TypedDict, total=False):
-    VectorSearchRequestBytes: float
-    VectorWriteRequestBytes: float
-
-
-class VectorIndex(t.TypedDict, total=False):
-    IndexName: t.Required[str]
-    VectorAttribute: t.Required[VectorAttributeDefinition]
-    SearchSchema: list[SearchSchemaElement]
-    Projection: t.Required[Projection]
-    Dimensions: t.Required[int]
-    DistanceFunction: t.Required[str]
-
-
-class VectorIndexDescription(t.TypedDict, total=False):
-    IndexName: str
-    SearchSchema: list[SearchSchemaElement]
-    Projection: Projection
-    VectorAttribute: VectorAttributeDefinition
-    Dimensions: int
-    DistanceFunction: str
-    IndexStatus: str
-    Backfilling: bool
-    IndexSizeBytes: int
-    ItemCount: int
-    IndexArn: str
-
-
-class VectorIndexUpdate(t.TypedDict, total=False):
-    Create: CreateVectorIndexAction
-    Delete: DeleteVectorIndexAction
-
-
-class WarmThroughput(t.TypedDict, total=False):
-    ReadUnitsPerSecond: int
-    WriteUnitsPerSecond: int
-
-
-class WriteRequest(t.TypedDict, total=False):
-    PutRequest: PutRequest
-    DeleteRequest: DeleteRequest
-
-
 class BackupInUseException(AwsError):
     code = "BackupInUseException"
     status = 400
@@ -1227,3 +176,907 @@ class TransactionConflictException(AwsError):
 class TransactionInProgressException(AwsError):
     code = "TransactionInProgressException"
     status = 400
+
+
+if t.TYPE_CHECKING:
+
+    class ArchivalSummary(t.TypedDict, total=False):
+        ArchivalDateTime: float
+        ArchivalReason: str
+        ArchivalBackupArn: str
+
+    class AttributeDefinition(t.TypedDict, total=False):
+        AttributeName: t.Required[str]
+        AttributeType: t.Required[str]
+
+    class AttributeValueUpdate(t.TypedDict, total=False):
+        Value: dict[str, t.Any]
+        Action: str
+
+    class BackupSummary(t.TypedDict, total=False):
+        TableName: str
+        TableId: str
+        TableArn: str
+        BackupArn: str
+        BackupName: str
+        BackupCreationDateTime: float
+        BackupExpiryDateTime: float
+        BackupStatus: str
+        BackupType: str
+        BackupSizeBytes: int
+
+    class BatchExecuteStatementInput(t.TypedDict, total=False):
+        Statements: t.Required[list[BatchStatementRequest]]
+        ReturnConsumedCapacity: str
+
+    class BatchExecuteStatementOutput(t.TypedDict, total=False):
+        Responses: list[BatchStatementResponse]
+        ConsumedCapacity: list[ConsumedCapacity]
+
+    class BatchGetItemInput(t.TypedDict, total=False):
+        RequestItems: t.Required[dict[str, KeysAndAttributes]]
+        ReturnConsumedCapacity: str
+
+    class BatchGetItemOutput(t.TypedDict, total=False):
+        Responses: dict[str, list[dict[str, dict[str, t.Any]]]]
+        UnprocessedKeys: dict[str, KeysAndAttributes]
+        ConsumedCapacity: list[ConsumedCapacity]
+
+    class BatchStatementError(t.TypedDict, total=False):
+        Code: str
+        Message: str
+        Item: dict[str, dict[str, t.Any]]
+
+    class BatchStatementRequest(t.TypedDict, total=False):
+        Statement: t.Required[str]
+        Parameters: list[dict[str, t.Any]]
+        ConsistentRead: bool
+        ReturnValuesOnConditionCheckFailure: str
+
+    class BatchStatementResponse(t.TypedDict, total=False):
+        Error: BatchStatementError
+        TableName: str
+        Item: dict[str, dict[str, t.Any]]
+
+    class BatchWriteItemInput(t.TypedDict, total=False):
+        RequestItems: t.Required[dict[str, list[WriteRequest]]]
+        ReturnConsumedCapacity: str
+        ReturnItemCollectionMetrics: str
+
+    class BatchWriteItemOutput(t.TypedDict, total=False):
+        UnprocessedItems: dict[str, list[WriteRequest]]
+        ItemCollectionMetrics: dict[str, list[ItemCollectionMetrics]]
+        ConsumedCapacity: list[ConsumedCapacity]
+
+    class BillingModeSummary(t.TypedDict, total=False):
+        BillingMode: str
+        LastUpdateToPayPerRequestDateTime: float
+
+    class Capacity(t.TypedDict, total=False):
+        ReadCapacityUnits: float
+        WriteCapacityUnits: float
+        CapacityUnits: float
+
+    class Condition(t.TypedDict, total=False):
+        AttributeValueList: list[dict[str, t.Any]]
+        ComparisonOperator: t.Required[str]
+
+    class ConditionCheck(t.TypedDict, total=False):
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        TableName: t.Required[str]
+        ConditionExpression: t.Required[str]
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class ConsumedCapacity(t.TypedDict, total=False):
+        TableName: str
+        CapacityUnits: float
+        ReadCapacityUnits: float
+        WriteCapacityUnits: float
+        Table: Capacity
+        LocalSecondaryIndexes: dict[str, Capacity]
+        GlobalSecondaryIndexes: dict[str, Capacity]
+        VectorIndexes: dict[str, VectorCapacity]
+
+    class ContinuousBackupsDescription(t.TypedDict, total=False):
+        ContinuousBackupsStatus: t.Required[str]
+        PointInTimeRecoveryDescription: PointInTimeRecoveryDescription
+
+    class ContributorInsightsSummary(t.TypedDict, total=False):
+        TableName: str
+        IndexName: str
+        ContributorInsightsStatus: str
+        ContributorInsightsMode: str
+
+    class CreateGlobalSecondaryIndexAction(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        KeySchema: t.Required[list[KeySchemaElement]]
+        Projection: t.Required[Projection]
+        ProvisionedThroughput: ProvisionedThroughput
+        OnDemandThroughput: OnDemandThroughput
+        WarmThroughput: WarmThroughput
+
+    class CreateGlobalTableWitnessGroupMemberAction(t.TypedDict, total=False):
+        RegionName: t.Required[str]
+
+    class CreateReplicationGroupMemberAction(t.TypedDict, total=False):
+        RegionName: t.Required[str]
+        KMSMasterKeyId: str
+        ProvisionedThroughputOverride: ProvisionedThroughputOverride
+        OnDemandThroughputOverride: OnDemandThroughputOverride
+        GlobalSecondaryIndexes: list[ReplicaGlobalSecondaryIndex]
+        TableClassOverride: str
+
+    class CreateTableInput(t.TypedDict, total=False):
+        AttributeDefinitions: list[AttributeDefinition]
+        TableName: t.Required[str]
+        KeySchema: list[KeySchemaElement]
+        LocalSecondaryIndexes: list[LocalSecondaryIndex]
+        GlobalSecondaryIndexes: list[GlobalSecondaryIndex]
+        BillingMode: str
+        ProvisionedThroughput: ProvisionedThroughput
+        StreamSpecification: StreamSpecification
+        SSESpecification: SSESpecification
+        Tags: list[Tag]
+        TableClass: str
+        DeletionProtectionEnabled: bool
+        WarmThroughput: WarmThroughput
+        ResourcePolicy: str
+        OnDemandThroughput: OnDemandThroughput
+        GlobalTableSourceArn: str
+        GlobalTableSettingsReplicationMode: str
+        VectorIndexes: list[VectorIndex]
+
+    class CreateTableOutput(t.TypedDict, total=False):
+        TableDescription: TableDescription
+
+    class CreateVectorIndexAction(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        VectorAttribute: t.Required[VectorAttributeDefinition]
+        SearchSchema: list[SearchSchemaElement]
+        Projection: t.Required[Projection]
+        Dimensions: t.Required[int]
+        DistanceFunction: t.Required[str]
+
+    class Delete(t.TypedDict, total=False):
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        TableName: t.Required[str]
+        ConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class DeleteGlobalSecondaryIndexAction(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+
+    class DeleteGlobalTableWitnessGroupMemberAction(t.TypedDict, total=False):
+        RegionName: t.Required[str]
+
+    class DeleteItemInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        Expected: dict[str, ExpectedAttributeValue]
+        ConditionalOperator: str
+        ReturnValues: str
+        ReturnConsumedCapacity: str
+        ReturnItemCollectionMetrics: str
+        ConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class DeleteItemOutput(t.TypedDict, total=False):
+        Attributes: dict[str, dict[str, t.Any]]
+        ConsumedCapacity: ConsumedCapacity
+        ItemCollectionMetrics: ItemCollectionMetrics
+
+    class DeleteReplicationGroupMemberAction(t.TypedDict, total=False):
+        RegionName: t.Required[str]
+
+    class DeleteRequest(t.TypedDict, total=False):
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+
+    class DeleteResourcePolicyInput(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        ExpectedRevisionId: str
+
+    class DeleteResourcePolicyOutput(t.TypedDict, total=False):
+        RevisionId: str
+
+    class DeleteTableInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+
+    class DeleteTableOutput(t.TypedDict, total=False):
+        TableDescription: TableDescription
+
+    class DeleteVectorIndexAction(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+
+    class DescribeContinuousBackupsInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+
+    class DescribeContinuousBackupsOutput(t.TypedDict, total=False):
+        ContinuousBackupsDescription: ContinuousBackupsDescription
+
+    class DescribeContributorInsightsInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        IndexName: str
+
+    class DescribeContributorInsightsOutput(t.TypedDict, total=False):
+        TableName: str
+        IndexName: str
+        ContributorInsightsRuleList: list[str]
+        ContributorInsightsStatus: str
+        LastUpdateDateTime: float
+        FailureException: FailureException
+        ContributorInsightsMode: str
+
+    class DescribeEndpointsRequest(t.TypedDict, total=False):
+        pass
+
+    class DescribeEndpointsResponse(t.TypedDict, total=False):
+        Endpoints: t.Required[list[Endpoint]]
+
+    class DescribeKinesisStreamingDestinationInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+
+    class DescribeKinesisStreamingDestinationOutput(t.TypedDict, total=False):
+        TableName: str
+        KinesisDataStreamDestinations: list[KinesisDataStreamDestination]
+
+    class DescribeLimitsInput(t.TypedDict, total=False):
+        pass
+
+    class DescribeLimitsOutput(t.TypedDict, total=False):
+        AccountMaxReadCapacityUnits: int
+        AccountMaxWriteCapacityUnits: int
+        TableMaxReadCapacityUnits: int
+        TableMaxWriteCapacityUnits: int
+
+    class DescribeTableInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+
+    class DescribeTableOutput(t.TypedDict, total=False):
+        Table: TableDescription
+
+    class DescribeTimeToLiveInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+
+    class DescribeTimeToLiveOutput(t.TypedDict, total=False):
+        TimeToLiveDescription: TimeToLiveDescription
+
+    class DisassociateReplicationGroupMemberAction(t.TypedDict, total=False):
+        RegionName: t.Required[str]
+        DisassociationMode: t.Required[str]
+
+    class Endpoint(t.TypedDict, total=False):
+        Address: t.Required[str]
+        CachePeriodInMinutes: t.Required[int]
+
+    class ExecuteStatementInput(t.TypedDict, total=False):
+        Statement: t.Required[str]
+        Parameters: list[dict[str, t.Any]]
+        ConsistentRead: bool
+        NextToken: str
+        ReturnConsumedCapacity: str
+        Limit: int
+        ReturnValuesOnConditionCheckFailure: str
+
+    class ExecuteStatementOutput(t.TypedDict, total=False):
+        Items: list[dict[str, dict[str, t.Any]]]
+        NextToken: str
+        ConsumedCapacity: ConsumedCapacity
+        LastEvaluatedKey: dict[str, dict[str, t.Any]]
+
+    class ExecuteTransactionInput(t.TypedDict, total=False):
+        TransactStatements: t.Required[list[ParameterizedStatement]]
+        ClientRequestToken: str
+        ReturnConsumedCapacity: str
+
+    class ExecuteTransactionOutput(t.TypedDict, total=False):
+        Responses: list[ItemResponse]
+        ConsumedCapacity: list[ConsumedCapacity]
+
+    class ExpectedAttributeValue(t.TypedDict, total=False):
+        Value: dict[str, t.Any]
+        Exists: bool
+        ComparisonOperator: str
+        AttributeValueList: list[dict[str, t.Any]]
+
+    class ExportSummary(t.TypedDict, total=False):
+        ExportArn: str
+        ExportStatus: str
+        ExportType: str
+
+    class FailureException(t.TypedDict, total=False):
+        ExceptionName: str
+        ExceptionDescription: str
+
+    class Get(t.TypedDict, total=False):
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        TableName: t.Required[str]
+        ProjectionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+
+    class GetItemInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        AttributesToGet: list[str]
+        ConsistentRead: bool
+        ReturnConsumedCapacity: str
+        ProjectionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+
+    class GetItemOutput(t.TypedDict, total=False):
+        Item: dict[str, dict[str, t.Any]]
+        ConsumedCapacity: ConsumedCapacity
+
+    class GetResourcePolicyInput(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+
+    class GetResourcePolicyOutput(t.TypedDict, total=False):
+        Policy: str
+        RevisionId: str
+
+    class GlobalSecondaryIndex(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        KeySchema: t.Required[list[KeySchemaElement]]
+        Projection: t.Required[Projection]
+        ProvisionedThroughput: ProvisionedThroughput
+        OnDemandThroughput: OnDemandThroughput
+        WarmThroughput: WarmThroughput
+
+    class GlobalSecondaryIndexDescription(t.TypedDict, total=False):
+        IndexName: str
+        KeySchema: list[KeySchemaElement]
+        Projection: Projection
+        IndexStatus: str
+        Backfilling: bool
+        ProvisionedThroughput: ProvisionedThroughputDescription
+        IndexSizeBytes: int
+        ItemCount: int
+        IndexArn: str
+        OnDemandThroughput: OnDemandThroughput
+        WarmThroughput: GlobalSecondaryIndexWarmThroughputDescription
+
+    class GlobalSecondaryIndexUpdate(t.TypedDict, total=False):
+        Update: UpdateGlobalSecondaryIndexAction
+        Create: CreateGlobalSecondaryIndexAction
+        Delete: DeleteGlobalSecondaryIndexAction
+
+    class GlobalSecondaryIndexWarmThroughputDescription(t.TypedDict, total=False):
+        ReadUnitsPerSecond: int
+        WriteUnitsPerSecond: int
+        Status: str
+
+    class GlobalTable(t.TypedDict, total=False):
+        GlobalTableName: str
+        ReplicationGroup: list[Replica]
+
+    class GlobalTableWitnessDescription(t.TypedDict, total=False):
+        RegionName: str
+        WitnessStatus: str
+
+    class GlobalTableWitnessGroupUpdate(t.TypedDict, total=False):
+        Create: CreateGlobalTableWitnessGroupMemberAction
+        Delete: DeleteGlobalTableWitnessGroupMemberAction
+
+    class ImportSummary(t.TypedDict, total=False):
+        ImportArn: str
+        ImportStatus: str
+        TableArn: str
+        S3BucketSource: S3BucketSource
+        CloudWatchLogGroupArn: str
+        InputFormat: str
+        StartTime: float
+        EndTime: float
+
+    class ItemCollectionMetrics(t.TypedDict, total=False):
+        ItemCollectionKey: dict[str, dict[str, t.Any]]
+        SizeEstimateRangeGB: list[float]
+
+    class ItemResponse(t.TypedDict, total=False):
+        Item: dict[str, dict[str, t.Any]]
+
+    class KeySchemaElement(t.TypedDict, total=False):
+        AttributeName: t.Required[str]
+        KeyType: t.Required[str]
+
+    class KeysAndAttributes(t.TypedDict, total=False):
+        Keys: t.Required[list[dict[str, dict[str, t.Any]]]]
+        AttributesToGet: list[str]
+        ConsistentRead: bool
+        ProjectionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+
+    class KinesisDataStreamDestination(t.TypedDict, total=False):
+        StreamArn: str
+        DestinationStatus: str
+        DestinationStatusDescription: str
+        ApproximateCreationDateTimePrecision: str
+
+    class ListBackupsInput(t.TypedDict, total=False):
+        TableName: str
+        Limit: int
+        TimeRangeLowerBound: float
+        TimeRangeUpperBound: float
+        ExclusiveStartBackupArn: str
+        BackupType: str
+
+    class ListBackupsOutput(t.TypedDict, total=False):
+        BackupSummaries: list[BackupSummary]
+        LastEvaluatedBackupArn: str
+
+    class ListContributorInsightsInput(t.TypedDict, total=False):
+        TableName: str
+        NextToken: str
+        MaxResults: int
+
+    class ListContributorInsightsOutput(t.TypedDict, total=False):
+        ContributorInsightsSummaries: list[ContributorInsightsSummary]
+        NextToken: str
+
+    class ListExportsInput(t.TypedDict, total=False):
+        TableArn: str
+        MaxResults: int
+        NextToken: str
+
+    class ListExportsOutput(t.TypedDict, total=False):
+        ExportSummaries: list[ExportSummary]
+        NextToken: str
+
+    class ListGlobalTablesInput(t.TypedDict, total=False):
+        ExclusiveStartGlobalTableName: str
+        Limit: int
+        RegionName: str
+
+    class ListGlobalTablesOutput(t.TypedDict, total=False):
+        GlobalTables: list[GlobalTable]
+        LastEvaluatedGlobalTableName: str
+
+    class ListImportsInput(t.TypedDict, total=False):
+        TableArn: str
+        PageSize: int
+        NextToken: str
+
+    class ListImportsOutput(t.TypedDict, total=False):
+        ImportSummaryList: list[ImportSummary]
+        NextToken: str
+
+    class ListTablesInput(t.TypedDict, total=False):
+        ExclusiveStartTableName: str
+        Limit: int
+
+    class ListTablesOutput(t.TypedDict, total=False):
+        TableNames: list[str]
+        LastEvaluatedTableName: str
+
+    class ListTagsOfResourceInput(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        NextToken: str
+
+    class ListTagsOfResourceOutput(t.TypedDict, total=False):
+        Tags: list[Tag]
+        NextToken: str
+
+    class LocalSecondaryIndex(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        KeySchema: t.Required[list[KeySchemaElement]]
+        Projection: t.Required[Projection]
+
+    class LocalSecondaryIndexDescription(t.TypedDict, total=False):
+        IndexName: str
+        KeySchema: list[KeySchemaElement]
+        Projection: Projection
+        IndexSizeBytes: int
+        ItemCount: int
+        IndexArn: str
+
+    class OnDemandThroughput(t.TypedDict, total=False):
+        MaxReadRequestUnits: int
+        MaxWriteRequestUnits: int
+
+    class OnDemandThroughputOverride(t.TypedDict, total=False):
+        MaxReadRequestUnits: int
+
+    class ParameterizedStatement(t.TypedDict, total=False):
+        Statement: t.Required[str]
+        Parameters: list[dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class PointInTimeRecoveryDescription(t.TypedDict, total=False):
+        PointInTimeRecoveryStatus: str
+        RecoveryPeriodInDays: int
+        EarliestRestorableDateTime: float
+        LatestRestorableDateTime: float
+
+    class PointInTimeRecoverySpecification(t.TypedDict, total=False):
+        PointInTimeRecoveryEnabled: t.Required[bool]
+        RecoveryPeriodInDays: int
+
+    class Projection(t.TypedDict, total=False):
+        ProjectionType: str
+        NonKeyAttributes: list[str]
+
+    class ProvisionedThroughput(t.TypedDict, total=False):
+        ReadCapacityUnits: t.Required[int]
+        WriteCapacityUnits: t.Required[int]
+
+    class ProvisionedThroughputDescription(t.TypedDict, total=False):
+        LastIncreaseDateTime: float
+        LastDecreaseDateTime: float
+        NumberOfDecreasesToday: int
+        ReadCapacityUnits: int
+        WriteCapacityUnits: int
+
+    class ProvisionedThroughputOverride(t.TypedDict, total=False):
+        ReadCapacityUnits: int
+
+    class Put(t.TypedDict, total=False):
+        Item: t.Required[dict[str, dict[str, t.Any]]]
+        TableName: t.Required[str]
+        ConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class PutItemInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        Item: t.Required[dict[str, dict[str, t.Any]]]
+        Expected: dict[str, ExpectedAttributeValue]
+        ReturnValues: str
+        ReturnConsumedCapacity: str
+        ReturnItemCollectionMetrics: str
+        ConditionalOperator: str
+        ConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class PutItemOutput(t.TypedDict, total=False):
+        Attributes: dict[str, dict[str, t.Any]]
+        ConsumedCapacity: ConsumedCapacity
+        ItemCollectionMetrics: ItemCollectionMetrics
+
+    class PutRequest(t.TypedDict, total=False):
+        Item: t.Required[dict[str, dict[str, t.Any]]]
+
+    class PutResourcePolicyInput(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        Policy: t.Required[str]
+        ExpectedRevisionId: str
+        ConfirmRemoveSelfResourceAccess: bool
+
+    class PutResourcePolicyOutput(t.TypedDict, total=False):
+        RevisionId: str
+
+    class QueryInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        IndexName: str
+        Select: str
+        AttributesToGet: list[str]
+        Limit: int
+        ConsistentRead: bool
+        KeyConditions: dict[str, Condition]
+        QueryFilter: dict[str, Condition]
+        ConditionalOperator: str
+        ScanIndexForward: bool
+        ExclusiveStartKey: dict[str, dict[str, t.Any]]
+        ReturnConsumedCapacity: str
+        ProjectionExpression: str
+        FilterExpression: str
+        KeyConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+
+    class QueryOutput(t.TypedDict, total=False):
+        Items: list[dict[str, dict[str, t.Any]]]
+        Count: int
+        ScannedCount: int
+        LastEvaluatedKey: dict[str, dict[str, t.Any]]
+        ConsumedCapacity: ConsumedCapacity
+
+    class Replica(t.TypedDict, total=False):
+        RegionName: str
+
+    class ReplicaDescription(t.TypedDict, total=False):
+        RegionName: str
+        ReplicaStatus: str
+        ReplicaArn: str
+        ReplicaStatusDescription: str
+        ReplicaStatusPercentProgress: str
+        KMSMasterKeyId: str
+        ProvisionedThroughputOverride: ProvisionedThroughputOverride
+        OnDemandThroughputOverride: OnDemandThroughputOverride
+        WarmThroughput: TableWarmThroughputDescription
+        GlobalSecondaryIndexes: list[ReplicaGlobalSecondaryIndexDescription]
+        ReplicaInaccessibleDateTime: float
+        ReplicaTableClassSummary: TableClassSummary
+        GlobalTableSettingsReplicationMode: str
+
+    class ReplicaGlobalSecondaryIndex(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        ProvisionedThroughputOverride: ProvisionedThroughputOverride
+        OnDemandThroughputOverride: OnDemandThroughputOverride
+
+    class ReplicaGlobalSecondaryIndexDescription(t.TypedDict, total=False):
+        IndexName: str
+        ProvisionedThroughputOverride: ProvisionedThroughputOverride
+        OnDemandThroughputOverride: OnDemandThroughputOverride
+        WarmThroughput: GlobalSecondaryIndexWarmThroughputDescription
+
+    class ReplicationGroupUpdate(t.TypedDict, total=False):
+        Create: CreateReplicationGroupMemberAction
+        Update: UpdateReplicationGroupMemberAction
+        Delete: DeleteReplicationGroupMemberAction
+        Disassociate: DisassociateReplicationGroupMemberAction
+
+    class RestoreSummary(t.TypedDict, total=False):
+        SourceBackupArn: str
+        SourceTableArn: str
+        RestoreDateTime: t.Required[float]
+        RestoreInProgress: t.Required[bool]
+
+    class S3BucketSource(t.TypedDict, total=False):
+        S3BucketOwner: str
+        S3Bucket: t.Required[str]
+        S3KeyPrefix: str
+
+    class SSEDescription(t.TypedDict, total=False):
+        Status: str
+        SSEType: str
+        KMSMasterKeyArn: str
+        InaccessibleEncryptionDateTime: float
+
+    class SSESpecification(t.TypedDict, total=False):
+        Enabled: bool
+        SSEType: str
+        KMSMasterKeyId: str
+
+    class ScanInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        IndexName: str
+        AttributesToGet: list[str]
+        Limit: int
+        Select: str
+        ScanFilter: dict[str, Condition]
+        ConditionalOperator: str
+        ExclusiveStartKey: dict[str, dict[str, t.Any]]
+        ReturnConsumedCapacity: str
+        TotalSegments: int
+        Segment: int
+        ProjectionExpression: str
+        FilterExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ConsistentRead: bool
+
+    class ScanOutput(t.TypedDict, total=False):
+        Items: list[dict[str, dict[str, t.Any]]]
+        Count: int
+        ScannedCount: int
+        LastEvaluatedKey: dict[str, dict[str, t.Any]]
+        ConsumedCapacity: ConsumedCapacity
+
+    class SearchSchemaElement(t.TypedDict, total=False):
+        AttributeName: t.Required[str]
+        SearchSchemaElementType: t.Required[str]
+
+    class StreamSpecification(t.TypedDict, total=False):
+        StreamEnabled: t.Required[bool]
+        StreamViewType: str
+
+    class TableClassSummary(t.TypedDict, total=False):
+        TableClass: str
+        LastUpdateDateTime: float
+
+    class TableDescription(t.TypedDict, total=False):
+        AttributeDefinitions: list[AttributeDefinition]
+        TableName: str
+        KeySchema: list[KeySchemaElement]
+        TableStatus: str
+        CreationDateTime: float
+        ProvisionedThroughput: ProvisionedThroughputDescription
+        TableSizeBytes: int
+        ItemCount: int
+        TableArn: str
+        TableId: str
+        BillingModeSummary: BillingModeSummary
+        LocalSecondaryIndexes: list[LocalSecondaryIndexDescription]
+        GlobalSecondaryIndexes: list[GlobalSecondaryIndexDescription]
+        StreamSpecification: StreamSpecification
+        LatestStreamLabel: str
+        LatestStreamArn: str
+        GlobalTableVersion: str
+        Replicas: list[ReplicaDescription]
+        GlobalTableWitnesses: list[GlobalTableWitnessDescription]
+        GlobalTableSettingsReplicationMode: str
+        RestoreSummary: RestoreSummary
+        SSEDescription: SSEDescription
+        ArchivalSummary: ArchivalSummary
+        TableClassSummary: TableClassSummary
+        DeletionProtectionEnabled: bool
+        DisassociationProtectionEnabled: bool
+        OnDemandThroughput: OnDemandThroughput
+        WarmThroughput: TableWarmThroughputDescription
+        MultiRegionConsistency: str
+        VectorIndexes: list[VectorIndexDescription]
+
+    class TableWarmThroughputDescription(t.TypedDict, total=False):
+        ReadUnitsPerSecond: int
+        WriteUnitsPerSecond: int
+        Status: str
+
+    class Tag(t.TypedDict, total=False):
+        Key: t.Required[str]
+        Value: t.Required[str]
+
+    class TagResourceInput(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class TimeToLiveDescription(t.TypedDict, total=False):
+        TimeToLiveStatus: str
+        AttributeName: str
+
+    class TimeToLiveSpecification(t.TypedDict, total=False):
+        Enabled: t.Required[bool]
+        AttributeName: t.Required[str]
+
+    class TransactGetItem(t.TypedDict, total=False):
+        Get: t.Required[Get]
+
+    class TransactGetItemsInput(t.TypedDict, total=False):
+        TransactItems: t.Required[list[TransactGetItem]]
+        ReturnConsumedCapacity: str
+
+    class TransactGetItemsOutput(t.TypedDict, total=False):
+        ConsumedCapacity: list[ConsumedCapacity]
+        Responses: list[ItemResponse]
+
+    class TransactWriteItem(t.TypedDict, total=False):
+        ConditionCheck: ConditionCheck
+        Put: Put
+        Delete: Delete
+        Update: Update
+
+    class TransactWriteItemsInput(t.TypedDict, total=False):
+        TransactItems: t.Required[list[TransactWriteItem]]
+        ReturnConsumedCapacity: str
+        ReturnItemCollectionMetrics: str
+        ClientRequestToken: str
+
+    class TransactWriteItemsOutput(t.TypedDict, total=False):
+        ConsumedCapacity: list[ConsumedCapacity]
+        ItemCollectionMetrics: dict[str, list[ItemCollectionMetrics]]
+
+    class UntagResourceInput(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class Update(t.TypedDict, total=False):
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        UpdateExpression: t.Required[str]
+        TableName: t.Required[str]
+        ConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class UpdateContinuousBackupsInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        PointInTimeRecoverySpecification: t.Required[PointInTimeRecoverySpecification]
+
+    class UpdateContinuousBackupsOutput(t.TypedDict, total=False):
+        ContinuousBackupsDescription: ContinuousBackupsDescription
+
+    class UpdateGlobalSecondaryIndexAction(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        ProvisionedThroughput: ProvisionedThroughput
+        OnDemandThroughput: OnDemandThroughput
+        WarmThroughput: WarmThroughput
+
+    class UpdateItemInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        Key: t.Required[dict[str, dict[str, t.Any]]]
+        AttributeUpdates: dict[str, AttributeValueUpdate]
+        Expected: dict[str, ExpectedAttributeValue]
+        ConditionalOperator: str
+        ReturnValues: str
+        ReturnConsumedCapacity: str
+        ReturnItemCollectionMetrics: str
+        UpdateExpression: str
+        ConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
+        ReturnValuesOnConditionCheckFailure: str
+
+    class UpdateItemOutput(t.TypedDict, total=False):
+        Attributes: dict[str, dict[str, t.Any]]
+        ConsumedCapacity: ConsumedCapacity
+        ItemCollectionMetrics: ItemCollectionMetrics
+
+    class UpdateReplicationGroupMemberAction(t.TypedDict, total=False):
+        RegionName: t.Required[str]
+        KMSMasterKeyId: str
+        ProvisionedThroughputOverride: ProvisionedThroughputOverride
+        OnDemandThroughputOverride: OnDemandThroughputOverride
+        GlobalSecondaryIndexes: list[ReplicaGlobalSecondaryIndex]
+        TableClassOverride: str
+
+    class UpdateTableInput(t.TypedDict, total=False):
+        AttributeDefinitions: list[AttributeDefinition]
+        TableName: t.Required[str]
+        BillingMode: str
+        ProvisionedThroughput: ProvisionedThroughput
+        GlobalSecondaryIndexUpdates: list[GlobalSecondaryIndexUpdate]
+        StreamSpecification: StreamSpecification
+        SSESpecification: SSESpecification
+        ReplicaUpdates: list[ReplicationGroupUpdate]
+        TableClass: str
+        DeletionProtectionEnabled: bool
+        MultiRegionConsistency: str
+        GlobalTableWitnessUpdates: list[GlobalTableWitnessGroupUpdate]
+        OnDemandThroughput: OnDemandThroughput
+        WarmThroughput: WarmThroughput
+        GlobalTableSettingsReplicationMode: str
+        DisassociationProtectionEnabled: bool
+        VectorIndexUpdates: list[VectorIndexUpdate]
+
+    class UpdateTableOutput(t.TypedDict, total=False):
+        TableDescription: TableDescription
+
+    class UpdateTimeToLiveInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        TimeToLiveSpecification: t.Required[TimeToLiveSpecification]
+
+    class UpdateTimeToLiveOutput(t.TypedDict, total=False):
+        TimeToLiveSpecification: TimeToLiveSpecification
+
+    class VectorAttributeDefinition(t.TypedDict, total=False):
+        AttributeName: t.Required[str]
+
+    class VectorCapacity(t.TypedDict, total=False):
+        VectorSearchRequestBytes: float
+        VectorWriteRequestBytes: float
+
+    class VectorIndex(t.TypedDict, total=False):
+        IndexName: t.Required[str]
+        VectorAttribute: t.Required[VectorAttributeDefinition]
+        SearchSchema: list[SearchSchemaElement]
+        Projection: t.Required[Projection]
+        Dimensions: t.Required[int]
+        DistanceFunction: t.Required[str]
+
+    class VectorIndexDescription(t.TypedDict, total=False):
+        IndexName: str
+        SearchSchema: list[SearchSchemaElement]
+        Projection: Projection
+        VectorAttribute: VectorAttributeDefinition
+        Dimensions: int
+        DistanceFunction: str
+        IndexStatus: str
+        Backfilling: bool
+        IndexSizeBytes: int
+        ItemCount: int
+        IndexArn: str
+
+    class VectorIndexUpdate(t.TypedDict, total=False):
+        Create: CreateVectorIndexAction
+        Delete: DeleteVectorIndexAction
+
+    class WarmThroughput(t.TypedDict, total=False):
+        ReadUnitsPerSecond: int
+        WriteUnitsPerSecond: int
+
+    class WriteRequest(t.TypedDict, total=False):
+        PutRequest: PutRequest
+        DeleteRequest: DeleteRequest
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,114 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class DescribeStreamInput(t.TypedDict, total=False):
-    StreamArn: t.Required[str]
-    Limit: int
-    ExclusiveStartShardId: str
-    ShardFilter: ShardFilter
-
-
-class DescribeStreamOutput(t.TypedDict, total=False):
-    StreamDescription: StreamDescription
-
-
-class GetRecordsInput(t.TypedDict, total=False):
-    ShardIterator: t.Required[str]
-    Limit: int
-
-
-class GetRecordsOutput(t.TypedDict, total=False):
-    Records: list[Record]
-    NextShardIterator: str
-
-
-class GetShardIteratorInput(t.TypedDict, total=False):
-    StreamArn: t.Required[str]
-    ShardId: t.Required[str]
-    ShardIteratorType: t.Required[str]
-    SequenceNumber: str
-    Timestamp: float
-
-
-class GetShardIteratorOutput(t.TypedDict, total=False):
-    ShardIterator: str
-
-
-class Identity(t.TypedDict, total=False):
-    PrincipalId: str
-    Type: str
-
-
-class KeySchemaElement(t.TypedDict, total=False):
-    AttributeName: t.Required[str]
-    KeyType: t.Required[str]
-
-
-class ListStreamsInput(t.TypedDict, total=False):
-    TableName: str
-    Limit: int
-    ExclusiveStartStreamArn: str
-
-
-class ListStreamsOutput(t.TypedDict, total=False):
-    Streams: list[Stream]
-    LastEvaluatedStreamArn: str
-
-
-class Record(t.TypedDict, total=False):
-    eventID: str
-    eventName: str
-    eventVersion: str
-    eventSource: str
-    awsRegion: str
-    dynamodb: StreamRecord
-    userIdentity: Identity
-
-
-class SequenceNumberRange(t.TypedDict, total=False):
-    StartingSequenceNumber: str
-    EndingSequenceNumber: str
-
-
-class Shard(t.TypedDict, total=False):
-    ShardId: str
-    SequenceNumberRange: SequenceNumberRange
-    ParentShardId: str
-
-
-class ShardFilter(t.TypedDict, total=False):
-    Type: str
-    ShardId: str
-
-
-class Stream(t.TypedDict, total=False):
-    StreamArn: str
-    TableName: str
-    StreamLabel: str
-
-
-class StreamDescription(t.TypedDict, total=False):
-    StreamArn: str
-    StreamLabel: str
-    StreamStatus: str
-    StreamViewType: str
-    CreationRequestDateTime: float
-    TableName: str
-    KeySchema: list[KeySchemaElement]
-    Shards: list[Shard]
-    LastEvaluatedShardId: str
-
-
-class StreamRecord(t.TypedDict, total=False):
-    ApproximateCreationDateTime: float
-    Keys: dict[str, dict[str, t.Any]]
-    NewImage: dict[str, dict[str, t.Any]]
-    OldImage: dict[str, dict[str, t.Any]]
-    SequenceNumber: str
-    SizeBytes: int
-    StreamViewType: str
-
-
 class ExpiredIteratorException(AwsError):
     code = "ExpiredIteratorException"
     status = 400
@@ -139,3 +31,104 @@ class ResourceNotFoundException(AwsError):
 class TrimmedDataAccessException(AwsError):
     code = "TrimmedDataAccessException"
     status = 400
+
+
+if t.TYPE_CHECKING:
+
+    class DescribeStreamInput(t.TypedDict, total=False):
+        StreamArn: t.Required[str]
+        Limit: int
+        ExclusiveStartShardId: str
+        ShardFilter: ShardFilter
+
+    class DescribeStreamOutput(t.TypedDict, total=False):
+        StreamDescription: StreamDescription
+
+    class GetRecordsInput(t.TypedDict, total=False):
+        ShardIterator: t.Required[str]
+        Limit: int
+
+    class GetRecordsOutput(t.TypedDict, total=False):
+        Records: list[Record]
+        NextShardIterator: str
+
+    class GetShardIteratorInput(t.TypedDict, total=False):
+        StreamArn: t.Required[str]
+        ShardId: t.Required[str]
+        ShardIteratorType: t.Required[str]
+        SequenceNumber: str
+        Timestamp: float
+
+    class GetShardIteratorOutput(t.TypedDict, total=False):
+        ShardIterator: str
+
+    class Identity(t.TypedDict, total=False):
+        PrincipalId: str
+        Type: str
+
+    class KeySchemaElement(t.TypedDict, total=False):
+        AttributeName: t.Required[str]
+        KeyType: t.Required[str]
+
+    class ListStreamsInput(t.TypedDict, total=False):
+        TableName: str
+        Limit: int
+        ExclusiveStartStreamArn: str
+
+    class ListStreamsOutput(t.TypedDict, total=False):
+        Streams: list[Stream]
+        LastEvaluatedStreamArn: str
+
+    class Record(t.TypedDict, total=False):
+        eventID: str
+        eventName: str
+        eventVersion: str
+        eventSource: str
+        awsRegion: str
+        dynamodb: StreamRecord
+        userIdentity: Identity
+
+    class SequenceNumberRange(t.TypedDict, total=False):
+        StartingSequenceNumber: str
+        EndingSequenceNumber: str
+
+    class Shard(t.TypedDict, total=False):
+        ShardId: str
+        SequenceNumberRange: SequenceNumberRange
+        ParentShardId: str
+
+    class ShardFilter(t.TypedDict, total=False):
+        Type: str
+        ShardId: str
+
+    class Stream(t.TypedDict, total=False):
+        StreamArn: str
+        TableName: str
+        StreamLabel: str
+
+    class StreamDescription(t.TypedDict, total=False):
+        StreamArn: str
+        StreamLabel: str
+        StreamStatus: str
+        StreamViewType: str
+        CreationRequestDateTime: float
+        TableName: str
+        KeySchema: list[KeySchemaElement]
+        Shards: list[Shard]
+        LastEvaluatedShardId: str
+
+    class StreamRecord(t.TypedDict, total=False):
+        ApproximateCreationDateTime: float
+        Keys: dict[str, dict[str, t.Any]]
+        NewImage: dict[str, dict[str, t.Any]]
+        OldImage: dict[str, dict[str, t.Any]]
+        SequenceNumber: str
+        SizeBytes: int
+        StreamViewType: str
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,1352 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class AccessKey(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    AccessKeyId: t.Required[str]
-    Status: t.Required[str]
-    SecretAccessKey: t.Required[str]
-    CreateDate: float
-
-
-class AccessKeyLastUsed(t.TypedDict, total=False):
-    LastUsedDate: float
-    ServiceName: t.Required[str]
-    Region: t.Required[str]
-
-
-class AccessKeyMetadata(t.TypedDict, total=False):
-    UserName: str
-    AccessKeyId: str
-    Status: str
-    CreateDate: float
-
-
-class AddClientIDToOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-    ClientID: t.Required[str]
-
-
-class AddRoleToInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-    RoleName: t.Required[str]
-
-
-class AddUserToGroupRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    UserName: t.Required[str]
-
-
-class AttachGroupPolicyRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PolicyArn: t.Required[str]
-
-
-class AttachRolePolicyRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyArn: t.Required[str]
-
-
-class AttachUserPolicyRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PolicyArn: t.Required[str]
-
-
-class AttachedPermissionsBoundary(t.TypedDict, total=False):
-    PermissionsBoundaryType: str
-    PermissionsBoundaryArn: str
-
-
-class AttachedPolicy(t.TypedDict, total=False):
-    PolicyName: str
-    PolicyArn: str
-
-
-class ContextEntry(t.TypedDict, total=False):
-    ContextKeyName: str
-    ContextKeyValues: list[str]
-    ContextKeyType: str
-
-
-class CreateAccessKeyRequest(t.TypedDict, total=False):
-    UserName: str
-
-
-class CreateAccessKeyResponse(t.TypedDict, total=False):
-    AccessKey: t.Required[AccessKey]
-
-
-class CreateAccountAliasRequest(t.TypedDict, total=False):
-    AccountAlias: t.Required[str]
-
-
-class CreateGroupRequest(t.TypedDict, total=False):
-    Path: str
-    GroupName: t.Required[str]
-
-
-class CreateGroupResponse(t.TypedDict, total=False):
-    Group: t.Required[Group]
-
-
-class CreateInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-    Path: str
-    Tags: list[Tag]
-
-
-class CreateInstanceProfileResponse(t.TypedDict, total=False):
-    InstanceProfile: t.Required[InstanceProfile]
-
-
-class CreateLoginProfileRequest(t.TypedDict, total=False):
-    UserName: str
-    Password: str
-    PasswordResetRequired: bool
-
-
-class CreateLoginProfileResponse(t.TypedDict, total=False):
-    LoginProfile: t.Required[LoginProfile]
-
-
-class CreateOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    Url: t.Required[str]
-    ClientIDList: list[str]
-    ThumbprintList: list[str]
-    Tags: list[Tag]
-
-
-class CreateOpenIDConnectProviderResponse(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: str
-    Tags: list[Tag]
-
-
-class CreatePolicyRequest(t.TypedDict, total=False):
-    PolicyName: t.Required[str]
-    Path: str
-    PolicyDocument: t.Required[str]
-    Description: str
-    Tags: list[Tag]
-
-
-class CreatePolicyResponse(t.TypedDict, total=False):
-    Policy: Policy
-
-
-class CreatePolicyVersionRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    PolicyDocument: t.Required[str]
-    SetAsDefault: bool
-
-
-class CreatePolicyVersionResponse(t.TypedDict, total=False):
-    PolicyVersion: PolicyVersion
-
-
-class CreateRoleRequest(t.TypedDict, total=False):
-    Path: str
-    RoleName: t.Required[str]
-    AssumeRolePolicyDocument: t.Required[str]
-    Description: str
-    MaxSessionDuration: int
-    PermissionsBoundary: str
-    Tags: list[Tag]
-
-
-class CreateRoleResponse(t.TypedDict, total=False):
-    Role: t.Required[Role]
-
-
-class CreateServiceLinkedRoleRequest(t.TypedDict, total=False):
-    AWSServiceName: t.Required[str]
-    Description: str
-    CustomSuffix: str
-
-
-class CreateServiceLinkedRoleResponse(t.TypedDict, total=False):
-    Role: Role
-
-
-class CreateServiceSpecificCredentialRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    ServiceName: t.Required[str]
-    CredentialAgeDays: int
-
-
-class CreateServiceSpecificCredentialResponse(t.TypedDict, total=False):
-    ServiceSpecificCredential: ServiceSpecificCredential
-
-
-class CreateUserRequest(t.TypedDict, total=False):
-    Path: str
-    UserName: t.Required[str]
-    PermissionsBoundary: str
-    Tags: list[Tag]
-
-
-class CreateUserResponse(t.TypedDict, total=False):
-    User: User
-
-
-class DeleteAccessKeyRequest(t.TypedDict, total=False):
-    UserName: str
-    AccessKeyId: t.Required[str]
-
-
-class DeleteAccountAliasRequest(t.TypedDict, total=False):
-    AccountAlias: t.Required[str]
-
-
-class DeleteGroupPolicyRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PolicyName: t.Required[str]
-
-
-class DeleteGroupRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-
-
-class DeleteInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-
-
-class DeleteLoginProfileRequest(t.TypedDict, total=False):
-    UserName: str
-
-
-class DeleteOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-
-
-class DeletePolicyRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-
-
-class DeletePolicyVersionRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    VersionId: t.Required[str]
-
-
-class DeleteRolePermissionsBoundaryRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-
-
-class DeleteRolePolicyRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyName: t.Required[str]
-
-
-class DeleteRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-
-
-class DeleteServiceLinkedRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-
-
-class DeleteServiceLinkedRoleResponse(t.TypedDict, total=False):
-    DeletionTaskId: t.Required[str]
-
-
-class DeleteServiceSpecificCredentialRequest(t.TypedDict, total=False):
-    UserName: str
-    ServiceSpecificCredentialId: t.Required[str]
-
-
-class DeleteUserPermissionsBoundaryRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-
-
-class DeleteUserPolicyRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PolicyName: t.Required[str]
-
-
-class DeleteUserRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-
-
-class DeletionTaskFailureReasonType(t.TypedDict, total=False):
-    Reason: str
-    RoleUsageList: list[RoleUsageType]
-
-
-class DetachGroupPolicyRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PolicyArn: t.Required[str]
-
-
-class DetachRolePolicyRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyArn: t.Required[str]
-
-
-class DetachUserPolicyRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PolicyArn: t.Required[str]
-
-
-class EvaluationResult(t.TypedDict, total=False):
-    EvalActionName: t.Required[str]
-    EvalResourceName: str
-    EvalDecision: t.Required[str]
-    MatchedStatements: list[Statement]
-    MissingContextValues: list[str]
-    OrganizationsDecisionDetail: OrganizationsDecisionDetail
-    PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail
-    EvalDecisionDetails: dict[str, str]
-    ResourceSpecificResults: list[ResourceSpecificResult]
-
-
-class GenerateCredentialReportResponse(t.TypedDict, total=False):
-    State: str
-    Description: str
-
-
-class GetAccessKeyLastUsedRequest(t.TypedDict, total=False):
-    AccessKeyId: t.Required[str]
-
-
-class GetAccessKeyLastUsedResponse(t.TypedDict, total=False):
-    UserName: str
-    AccessKeyLastUsed: AccessKeyLastUsed
-
-
-class GetAccountAuthorizationDetailsRequest(t.TypedDict, total=False):
-    Filter: list[str]
-    MaxItems: int
-    Marker: str
-
-
-class GetAccountAuthorizationDetailsResponse(t.TypedDict, total=False):
-    UserDetailList: list[UserDetail]
-    GroupDetailList: list[GroupDetail]
-    RoleDetailList: list[RoleDetail]
-    Policies: list[ManagedPolicyDetail]
-    IsTruncated: bool
-    Marker: str
-
-
-class GetAccountPasswordPolicyResponse(t.TypedDict, total=False):
-    PasswordPolicy: t.Required[PasswordPolicy]
-
-
-class GetAccountSummaryResponse(t.TypedDict, total=False):
-    SummaryMap: dict[str, int]
-
-
-class GetCredentialReportResponse(t.TypedDict, total=False):
-    Content: bytes
-    ReportFormat: str
-    GeneratedTime: float
-
-
-class GetGroupPolicyRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PolicyName: t.Required[str]
-
-
-class GetGroupPolicyResponse(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PolicyName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class GetGroupRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class GetGroupResponse(t.TypedDict, total=False):
-    Group: t.Required[Group]
-    Users: t.Required[list[User]]
-    IsTruncated: bool
-    Marker: str
-
-
-class GetInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-
-
-class GetInstanceProfileResponse(t.TypedDict, total=False):
-    InstanceProfile: t.Required[InstanceProfile]
-
-
-class GetLoginProfileRequest(t.TypedDict, total=False):
-    UserName: str
-
-
-class GetLoginProfileResponse(t.TypedDict, total=False):
-    LoginProfile: t.Required[LoginProfile]
-
-
-class GetOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-
-
-class GetOpenIDConnectProviderResponse(t.TypedDict, total=False):
-    Url: str
-    ClientIDList: list[str]
-    ThumbprintList: list[str]
-    CreateDate: float
-    Tags: list[Tag]
-
-
-class GetPolicyRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-
-
-class GetPolicyResponse(t.TypedDict, total=False):
-    Policy: Policy
-
-
-class GetPolicyVersionRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    VersionId: t.Required[str]
-
-
-class GetPolicyVersionResponse(t.TypedDict, total=False):
-    PolicyVersion: PolicyVersion
-
-
-class GetRolePolicyRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyName: t.Required[str]
-
-
-class GetRolePolicyResponse(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class GetRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-
-
-class GetRoleResponse(t.TypedDict, total=False):
-    Role: t.Required[Role]
-
-
-class GetServerCertificateRequest(t.TypedDict, total=False):
-    ServerCertificateName: t.Required[str]
-
-
-class GetServerCertificateResponse(t.TypedDict, total=False):
-    ServerCertificate: t.Required[ServerCertificate]
-
-
-class GetServiceLinkedRoleDeletionStatusRequest(t.TypedDict, total=False):
-    DeletionTaskId: t.Required[str]
-
-
-class GetServiceLinkedRoleDeletionStatusResponse(t.TypedDict, total=False):
-    Status: t.Required[str]
-    Reason: DeletionTaskFailureReasonType
-
-
-class GetUserPolicyRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PolicyName: t.Required[str]
-
-
-class GetUserPolicyResponse(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PolicyName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class GetUserRequest(t.TypedDict, total=False):
-    UserName: str
-
-
-class GetUserResponse(t.TypedDict, total=False):
-    User: t.Required[User]
-
-
-class Group(t.TypedDict, total=False):
-    Path: t.Required[str]
-    GroupName: t.Required[str]
-    GroupId: t.Required[str]
-    Arn: t.Required[str]
-    CreateDate: t.Required[float]
-
-
-class GroupDetail(t.TypedDict, total=False):
-    Path: str
-    GroupName: str
-    GroupId: str
-    Arn: str
-    CreateDate: float
-    GroupPolicyList: list[PolicyDetail]
-    AttachedManagedPolicies: list[AttachedPolicy]
-
-
-class InlinePolicyIdentifierType(t.TypedDict, total=False):
-    PolicyName: t.Required[str]
-    AttachmentType: t.Required[str]
-    AttachmentName: t.Required[str]
-
-
-class InstanceProfile(t.TypedDict, total=False):
-    Path: t.Required[str]
-    InstanceProfileName: t.Required[str]
-    InstanceProfileId: t.Required[str]
-    Arn: t.Required[str]
-    CreateDate: t.Required[float]
-    Roles: t.Required[list[Role]]
-    Tags: list[Tag]
-
-
-class ListAccessKeysRequest(t.TypedDict, total=False):
-    UserName: str
-    Marker: str
-    MaxItems: int
-
-
-class ListAccessKeysResponse(t.TypedDict, total=False):
-    AccessKeyMetadata: t.Required[list[AccessKeyMetadata]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListAccountAliasesRequest(t.TypedDict, total=False):
-    Marker: str
-    MaxItems: int
-
-
-class ListAccountAliasesResponse(t.TypedDict, total=False):
-    AccountAliases: t.Required[list[str]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListAttachedGroupPoliciesRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListAttachedGroupPoliciesResponse(t.TypedDict, total=False):
-    AttachedPolicies: list[AttachedPolicy]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListAttachedRolePoliciesRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListAttachedRolePoliciesResponse(t.TypedDict, total=False):
-    AttachedPolicies: list[AttachedPolicy]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListAttachedUserPoliciesRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListAttachedUserPoliciesResponse(t.TypedDict, total=False):
-    AttachedPolicies: list[AttachedPolicy]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListEntitiesForPolicyRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    EntityFilter: str
-    PathPrefix: str
-    PolicyUsageFilter: str
-    Marker: str
-    MaxItems: int
-
-
-class ListEntitiesForPolicyResponse(t.TypedDict, total=False):
-    PolicyGroups: list[PolicyGroup]
-    PolicyUsers: list[PolicyUser]
-    PolicyRoles: list[PolicyRole]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListGroupPoliciesRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListGroupPoliciesResponse(t.TypedDict, total=False):
-    PolicyNames: t.Required[list[str]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListGroupsForUserRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListGroupsForUserResponse(t.TypedDict, total=False):
-    Groups: t.Required[list[Group]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListGroupsRequest(t.TypedDict, total=False):
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListGroupsResponse(t.TypedDict, total=False):
-    Groups: t.Required[list[Group]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListInstanceProfileTagsRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListInstanceProfileTagsResponse(t.TypedDict, total=False):
-    Tags: t.Required[list[Tag]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListInstanceProfilesForRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListInstanceProfilesForRoleResponse(t.TypedDict, total=False):
-    InstanceProfiles: t.Required[list[InstanceProfile]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListInstanceProfilesRequest(t.TypedDict, total=False):
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListInstanceProfilesResponse(t.TypedDict, total=False):
-    InstanceProfiles: t.Required[list[InstanceProfile]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListMFADevicesRequest(t.TypedDict, total=False):
-    UserName: str
-    Marker: str
-    MaxItems: int
-
-
-class ListMFADevicesResponse(t.TypedDict, total=False):
-    MFADevices: t.Required[list[MFADevice]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListOpenIDConnectProviderTagsRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListOpenIDConnectProviderTagsResponse(t.TypedDict, total=False):
-    Tags: t.Required[list[Tag]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListOpenIDConnectProvidersRequest(t.TypedDict, total=False):
-    pass
-
-
-class ListOpenIDConnectProvidersResponse(t.TypedDict, total=False):
-    OpenIDConnectProviderList: list[OpenIDConnectProviderListEntry]
-
-
-class ListPoliciesRequest(t.TypedDict, total=False):
-    Scope: str
-    OnlyAttached: bool
-    PathPrefix: str
-    PolicyUsageFilter: str
-    Marker: str
-    MaxItems: int
-
-
-class ListPoliciesResponse(t.TypedDict, total=False):
-    Policies: list[Policy]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListPolicyTagsRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListPolicyTagsResponse(t.TypedDict, total=False):
-    Tags: t.Required[list[Tag]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListPolicyVersionsRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListPolicyVersionsResponse(t.TypedDict, total=False):
-    Versions: list[PolicyVersion]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListRolePoliciesRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListRolePoliciesResponse(t.TypedDict, total=False):
-    PolicyNames: t.Required[list[str]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListRoleTagsRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListRoleTagsResponse(t.TypedDict, total=False):
-    Tags: t.Required[list[Tag]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListRolesRequest(t.TypedDict, total=False):
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListRolesResponse(t.TypedDict, total=False):
-    Roles: t.Required[list[Role]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListSAMLProvidersRequest(t.TypedDict, total=False):
-    pass
-
-
-class ListSAMLProvidersResponse(t.TypedDict, total=False):
-    SAMLProviderList: list[SAMLProviderListEntry]
-
-
-class ListSSHPublicKeysRequest(t.TypedDict, total=False):
-    UserName: str
-    Marker: str
-    MaxItems: int
-
-
-class ListSSHPublicKeysResponse(t.TypedDict, total=False):
-    SSHPublicKeys: list[SSHPublicKeyMetadata]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListServerCertificatesRequest(t.TypedDict, total=False):
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListServerCertificatesResponse(t.TypedDict, total=False):
-    ServerCertificateMetadataList: t.Required[list[ServerCertificateMetadata]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListServiceSpecificCredentialsRequest(t.TypedDict, total=False):
-    UserName: str
-    ServiceName: str
-    AllUsers: bool
-    Marker: str
-    MaxItems: int
-
-
-class ListServiceSpecificCredentialsResponse(t.TypedDict, total=False):
-    ServiceSpecificCredentials: list[ServiceSpecificCredentialMetadata]
-    Marker: str
-    IsTruncated: bool
-
-
-class ListSigningCertificatesRequest(t.TypedDict, total=False):
-    UserName: str
-    Marker: str
-    MaxItems: int
-
-
-class ListSigningCertificatesResponse(t.TypedDict, total=False):
-    Certificates: t.Required[list[SigningCertificate]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListUserPoliciesRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListUserPoliciesResponse(t.TypedDict, total=False):
-    PolicyNames: t.Required[list[str]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListUserTagsRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListUserTagsResponse(t.TypedDict, total=False):
-    Tags: t.Required[list[Tag]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListUsersRequest(t.TypedDict, total=False):
-    PathPrefix: str
-    Marker: str
-    MaxItems: int
-
-
-class ListUsersResponse(t.TypedDict, total=False):
-    Users: t.Required[list[User]]
-    IsTruncated: bool
-    Marker: str
-
-
-class ListVirtualMFADevicesRequest(t.TypedDict, total=False):
-    AssignmentStatus: str
-    Marker: str
-    MaxItems: int
-
-
-class ListVirtualMFADevicesResponse(t.TypedDict, total=False):
-    VirtualMFADevices: t.Required[list[VirtualMFADevice]]
-    IsTruncated: bool
-    Marker: str
-
-
-class LoginProfile(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    CreateDate: t.Required[float]
-    PasswordResetRequired: bool
-
-
-class MFADevice(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    SerialNumber: t.Required[str]
-    EnableDate: t.Required[float]
-
-
-class ManagedPolicyDetail(t.TypedDict, total=False):
-    PolicyName: str
-    PolicyId: str
-    Arn: str
-    Path: str
-    DefaultVersionId: str
-    AttachmentCount: int
-    PermissionsBoundaryUsageCount: int
-    IsAttachable: bool
-    Description: str
-    CreateDate: float
-    UpdateDate: float
-    PolicyVersionList: list[PolicyVersion]
-
-
-class OpenIDConnectProviderListEntry(t.TypedDict, total=False):
-    Arn: str
-
-
-class OrderedOrganizationPolicyType(t.TypedDict, total=False):
-    ServiceControlPolicyInputList: list[str]
-
-
-class OrganizationsDecisionDetail(t.TypedDict, total=False):
-    AllowedByOrganizations: bool
-
-
-class PasswordPolicy(t.TypedDict, total=False):
-    MinimumPasswordLength: int
-    RequireSymbols: bool
-    RequireNumbers: bool
-    RequireUppercaseCharacters: bool
-    RequireLowercaseCharacters: bool
-    AllowUsersToChangePassword: bool
-    ExpirePasswords: bool
-    MaxPasswordAge: int
-    PasswordReusePrevention: int
-    HardExpiry: bool
-
-
-class PermissionsBoundaryDecisionDetail(t.TypedDict, total=False):
-    AllowedByPermissionsBoundary: bool
-
-
-class Policy(t.TypedDict, total=False):
-    PolicyName: str
-    PolicyId: str
-    Arn: str
-    Path: str
-    DefaultVersionId: str
-    AttachmentCount: int
-    PermissionsBoundaryUsageCount: int
-    IsAttachable: bool
-    Description: str
-    CreateDate: float
-    UpdateDate: float
-    Tags: list[Tag]
-
-
-class PolicyDetail(t.TypedDict, total=False):
-    PolicyName: str
-    PolicyDocument: str
-
-
-class PolicyGroup(t.TypedDict, total=False):
-    GroupName: str
-    GroupId: str
-
-
-class PolicyIdentifier(t.TypedDict, total=False):
-    PolicyType: str
-    PolicyArn: str
-    InlinePolicyIdentifier: InlinePolicyIdentifierType
-
-
-class PolicyRole(t.TypedDict, total=False):
-    RoleName: str
-    RoleId: str
-
-
-class PolicyUser(t.TypedDict, total=False):
-    UserName: str
-    UserId: str
-
-
-class PolicyVersion(t.TypedDict, total=False):
-    Document: str
-    VersionId: str
-    IsDefaultVersion: bool
-    CreateDate: float
-
-
-class Position(t.TypedDict, total=False):
-    Line: int
-    Column: int
-
-
-class PutGroupPolicyRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    PolicyName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class PutRolePermissionsBoundaryRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PermissionsBoundary: t.Required[str]
-
-
-class PutRolePolicyRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class PutUserPermissionsBoundaryRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PermissionsBoundary: t.Required[str]
-
-
-class PutUserPolicyRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    PolicyName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class RemoveClientIDFromOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-    ClientID: t.Required[str]
-
-
-class RemoveRoleFromInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-    RoleName: t.Required[str]
-
-
-class RemoveUserFromGroupRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    UserName: t.Required[str]
-
-
-class ResetServiceSpecificCredentialRequest(t.TypedDict, total=False):
-    UserName: str
-    ServiceSpecificCredentialId: t.Required[str]
-
-
-class ResetServiceSpecificCredentialResponse(t.TypedDict, total=False):
-    ServiceSpecificCredential: ServiceSpecificCredential
-
-
-class ResourceSpecificResult(t.TypedDict, total=False):
-    EvalResourceName: t.Required[str]
-    EvalResourceDecision: t.Required[str]
-    MatchedStatements: list[Statement]
-    MissingContextValues: list[str]
-    EvalDecisionDetails: dict[str, str]
-    PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail
-
-
-class Role(t.TypedDict, total=False):
-    Path: t.Required[str]
-    RoleName: t.Required[str]
-    RoleId: t.Required[str]
-    Arn: t.Required[str]
-    CreateDate: t.Required[float]
-    AssumeRolePolicyDocument: str
-    Description: str
-    MaxSessionDuration: int
-    PermissionsBoundary: AttachedPermissionsBoundary
-    Tags: list[Tag]
-    RoleLastUsed: RoleLastUsed
-    SourceRoleTemplate: SourceRoleTemplate
-
-
-class RoleDetail(t.TypedDict, total=False):
-    Path: str
-    RoleName: str
-    RoleId: str
-    Arn: str
-    CreateDate: float
-    AssumeRolePolicyDocument: str
-    InstanceProfileList: list[InstanceProfile]
-    RolePolicyList: list[PolicyDetail]
-    AttachedManagedPolicies: list[AttachedPolicy]
-    PermissionsBoundary: AttachedPermissionsBoundary
-    Tags: list[Tag]
-    RoleLastUsed: RoleLastUsed
-
-
-class RoleLastUsed(t.TypedDict, total=False):
-    LastUsedDate: float
-    Region: str
-
-
-class RoleUsageType(t.TypedDict, total=False):
-    Region: str
-    Resources: list[str]
-
-
-class SAMLProviderListEntry(t.TypedDict, total=False):
-    Arn: str
-    ValidUntil: float
-    CreateDate: float
-
-
-class SSHPublicKeyMetadata(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    SSHPublicKeyId: t.Required[str]
-    Status: t.Required[str]
-    UploadDate: t.Required[float]
-
-
-class ServerCertificate(t.TypedDict, total=False):
-    ServerCertificateMetadata: t.Required[ServerCertificateMetadata]
-    CertificateBody: t.Required[str]
-    CertificateChain: str
-    Tags: list[Tag]
-
-
-class ServerCertificateMetadata(t.TypedDict, total=False):
-    Path: t.Required[str]
-    ServerCertificateName: t.Required[str]
-    ServerCertificateId: t.Required[str]
-    Arn: t.Required[str]
-    UploadDate: float
-    Expiration: float
-
-
-class ServiceSpecificCredential(t.TypedDict, total=False):
-    CreateDate: t.Required[float]
-    ExpirationDate: float
-    ServiceName: t.Required[str]
-    ServiceUserName: str
-    ServicePassword: str
-    ServiceCredentialAlias: str
-    ServiceCredentialSecret: str
-    ServiceSpecificCredentialId: t.Required[str]
-    UserName: t.Required[str]
-    Status: t.Required[str]
-
-
-class ServiceSpecificCredentialMetadata(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    Status: t.Required[str]
-    ServiceUserName: str
-    ServiceCredentialAlias: str
-    CreateDate: t.Required[float]
-    ExpirationDate: float
-    ServiceSpecificCredentialId: t.Required[str]
-    ServiceName: t.Required[str]
-
-
-class SetDefaultPolicyVersionRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    VersionId: t.Required[str]
-
-
-class SigningCertificate(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    CertificateId: t.Required[str]
-    CertificateBody: t.Required[str]
-    Status: t.Required[str]
-    UploadDate: float
-
-
-class SimulateCustomPolicyRequest(t.TypedDict, total=False):
-    PolicyInputList: t.Required[list[str]]
-    PermissionsBoundaryPolicyInputList: list[str]
-    OrderedOrganizationPolicyInputList: list[OrderedOrganizationPolicyType]
-    ActionNames: t.Required[list[str]]
-    ResourceArns: list[str]
-    ResourcePolicy: str
-    ResourceOwner: str
-    CallerArn: str
-    ContextEntries: list[ContextEntry]
-    ResourceHandlingOption: str
-    MaxItems: int
-    Marker: str
-
-
-class SimulatePolicyResponse(t.TypedDict, total=False):
-    EvaluationResults: list[EvaluationResult]
-    IsTruncated: bool
-    Marker: str
-
-
-class SimulatePrincipalPolicyRequest(t.TypedDict, total=False):
-    PolicySourceArn: t.Required[str]
-    PolicyInputList: list[str]
-    PermissionsBoundaryPolicyInputList: list[str]
-    PolicyExclusionList: list[PolicyIdentifier]
-    ActionNames: t.Required[list[str]]
-    ResourceArns: list[str]
-    ResourcePolicy: str
-    ResourceOwner: str
-    CallerArn: str
-    ContextEntries: list[ContextEntry]
-    ResourceHandlingOption: str
-    MaxItems: int
-    Marker: str
-
-
-class SourceRoleTemplate(t.TypedDict, total=False):
-    TemplateArn: t.Required[str]
-    TemplateMinorVersion: t.Required[int]
-
-
-class Statement(t.TypedDict, total=False):
-    SourcePolicyId: str
-    SourcePolicyType: str
-    StartPosition: Position
-    EndPosition: Position
-
-
-class Tag(t.TypedDict, total=False):
-    Key: t.Required[str]
-    Value: t.Required[str]
-
-
-class TagInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-    Tags: t.Required[list[Tag]]
-
-
-class TagOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-    Tags: t.Required[list[Tag]]
-
-
-class TagPolicyRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    Tags: t.Required[list[Tag]]
-
-
-class TagRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    Tags: t.Required[list[Tag]]
-
-
-class TagUserRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    Tags: t.Required[list[Tag]]
-
-
-class UntagInstanceProfileRequest(t.TypedDict, total=False):
-    InstanceProfileName: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UntagOpenIDConnectProviderRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UntagPolicyRequest(t.TypedDict, total=False):
-    PolicyArn: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UntagRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UntagUserRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UpdateAccessKeyRequest(t.TypedDict, total=False):
-    UserName: str
-    AccessKeyId: t.Required[str]
-    Status: t.Required[str]
-
-
-class UpdateAccountPasswordPolicyRequest(t.TypedDict, total=False):
-    MinimumPasswordLength: int
-    RequireSymbols: bool
-    RequireNumbers: bool
-    RequireUppercaseCharacters: bool
-    RequireLowercaseCharacters: bool
-    AllowUsersToChangePassword: bool
-    MaxPasswordAge: int
-    PasswordReusePrevention: int
-    HardExpiry: bool
-
-
-class UpdateAssumeRolePolicyRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    PolicyDocument: t.Required[str]
-
-
-class UpdateGroupRequest(t.TypedDict, total=False):
-    GroupName: t.Required[str]
-    NewPath: str
-    NewGroupName: str
-
-
-class UpdateLoginProfileRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    Password: str
-    PasswordResetRequired: bool
-
-
-class UpdateOpenIDConnectProviderThumbprintRequest(t.TypedDict, total=False):
-    OpenIDConnectProviderArn: t.Required[str]
-    ThumbprintList: t.Required[list[str]]
-
-
-class UpdateRoleDescriptionRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    Description: t.Required[str]
-
-
-class UpdateRoleDescriptionResponse(t.TypedDict, total=False):
-    Role: Role
-
-
-class UpdateRoleRequest(t.TypedDict, total=False):
-    RoleName: t.Required[str]
-    Description: str
-    MaxSessionDuration: int
-
-
-class UpdateRoleResponse(t.TypedDict, total=False):
-    pass
-
-
-class UpdateServiceSpecificCredentialRequest(t.TypedDict, total=False):
-    UserName: str
-    ServiceSpecificCredentialId: t.Required[str]
-    Status: t.Required[str]
-
-
-class UpdateUserRequest(t.TypedDict, total=False):
-    UserName: t.Required[str]
-    NewPath: str
-    NewUserName: str
-
-
-class User(t.TypedDict, total=False):
-    Path: t.Required[str]
-    UserName: t.Required[str]
-    UserId: t.Required[str]
-    Arn: t.Required[str]
-    CreateDate: t.Required[float]
-    PasswordLastUsed: float
-    PermissionsBoundary: AttachedPermissionsBoundary
-    Tags: list[Tag]
-
-
-class UserDetail(t.TypedDict, total=False):
-    Path: str
-    UserName: str
-    UserId: str
-    Arn: str
-    CreateDate: float
-    UserPolicyList: list[PolicyDetail]
-    GroupList: list[str]
-    AttachedManagedPolicies: list[AttachedPolicy]
-    PermissionsBoundary: AttachedPermissionsBoundary
-    Tags: list[Tag]
-
-
-class VirtualMFADevice(t.TypedDict, total=False):
-    SerialNumber: t.Required[str]
-    Base32StringSeed: bytes
-    QRCodePNG: bytes
-    User: User
-    EnableDate: float
-    Tags: list[Tag]
-
-
 class AccountNotManagementOrDelegatedAdministratorException(AwsError):
     code = "AccountNotManagementOrDelegatedAdministratorException"
     status = 400
@@ -1543,3 +197,1133 @@ class UnmodifiableEntityException(AwsError):
 class UnrecognizedPublicKeyEncodingException(AwsError):
     code = "UnrecognizedPublicKeyEncoding"
     status = 400
+
+
+if t.TYPE_CHECKING:
+
+    class AccessKey(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        AccessKeyId: t.Required[str]
+        Status: t.Required[str]
+        SecretAccessKey: t.Required[str]
+        CreateDate: float
+
+    class AccessKeyLastUsed(t.TypedDict, total=False):
+        LastUsedDate: float
+        ServiceName: t.Required[str]
+        Region: t.Required[str]
+
+    class AccessKeyMetadata(t.TypedDict, total=False):
+        UserName: str
+        AccessKeyId: str
+        Status: str
+        CreateDate: float
+
+    class AddClientIDToOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+        ClientID: t.Required[str]
+
+    class AddRoleToInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+        RoleName: t.Required[str]
+
+    class AddUserToGroupRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        UserName: t.Required[str]
+
+    class AttachGroupPolicyRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PolicyArn: t.Required[str]
+
+    class AttachRolePolicyRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyArn: t.Required[str]
+
+    class AttachUserPolicyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PolicyArn: t.Required[str]
+
+    class AttachedPermissionsBoundary(t.TypedDict, total=False):
+        PermissionsBoundaryType: str
+        PermissionsBoundaryArn: str
+
+    class AttachedPolicy(t.TypedDict, total=False):
+        PolicyName: str
+        PolicyArn: str
+
+    class ContextEntry(t.TypedDict, total=False):
+        ContextKeyName: str
+        ContextKeyValues: list[str]
+        ContextKeyType: str
+
+    class CreateAccessKeyRequest(t.TypedDict, total=False):
+        UserName: str
+
+    class CreateAccessKeyResponse(t.TypedDict, total=False):
+        AccessKey: t.Required[AccessKey]
+
+    class CreateAccountAliasRequest(t.TypedDict, total=False):
+        AccountAlias: t.Required[str]
+
+    class CreateGroupRequest(t.TypedDict, total=False):
+        Path: str
+        GroupName: t.Required[str]
+
+    class CreateGroupResponse(t.TypedDict, total=False):
+        Group: t.Required[Group]
+
+    class CreateInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+        Path: str
+        Tags: list[Tag]
+
+    class CreateInstanceProfileResponse(t.TypedDict, total=False):
+        InstanceProfile: t.Required[InstanceProfile]
+
+    class CreateLoginProfileRequest(t.TypedDict, total=False):
+        UserName: str
+        Password: str
+        PasswordResetRequired: bool
+
+    class CreateLoginProfileResponse(t.TypedDict, total=False):
+        LoginProfile: t.Required[LoginProfile]
+
+    class CreateOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        Url: t.Required[str]
+        ClientIDList: list[str]
+        ThumbprintList: list[str]
+        Tags: list[Tag]
+
+    class CreateOpenIDConnectProviderResponse(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: str
+        Tags: list[Tag]
+
+    class CreatePolicyRequest(t.TypedDict, total=False):
+        PolicyName: t.Required[str]
+        Path: str
+        PolicyDocument: t.Required[str]
+        Description: str
+        Tags: list[Tag]
+
+    class CreatePolicyResponse(t.TypedDict, total=False):
+        Policy: Policy
+
+    class CreatePolicyVersionRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        PolicyDocument: t.Required[str]
+        SetAsDefault: bool
+
+    class CreatePolicyVersionResponse(t.TypedDict, total=False):
+        PolicyVersion: PolicyVersion
+
+    class CreateRoleRequest(t.TypedDict, total=False):
+        Path: str
+        RoleName: t.Required[str]
+        AssumeRolePolicyDocument: t.Required[str]
+        Description: str
+        MaxSessionDuration: int
+        PermissionsBoundary: str
+        Tags: list[Tag]
+
+    class CreateRoleResponse(t.TypedDict, total=False):
+        Role: t.Required[Role]
+
+    class CreateServiceLinkedRoleRequest(t.TypedDict, total=False):
+        AWSServiceName: t.Required[str]
+        Description: str
+        CustomSuffix: str
+
+    class CreateServiceLinkedRoleResponse(t.TypedDict, total=False):
+        Role: Role
+
+    class CreateServiceSpecificCredentialRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        ServiceName: t.Required[str]
+        CredentialAgeDays: int
+
+    class CreateServiceSpecificCredentialResponse(t.TypedDict, total=False):
+        ServiceSpecificCredential: ServiceSpecificCredential
+
+    class CreateUserRequest(t.TypedDict, total=False):
+        Path: str
+        UserName: t.Required[str]
+        PermissionsBoundary: str
+        Tags: list[Tag]
+
+    class CreateUserResponse(t.TypedDict, total=False):
+        User: User
+
+    class DeleteAccessKeyRequest(t.TypedDict, total=False):
+        UserName: str
+        AccessKeyId: t.Required[str]
+
+    class DeleteAccountAliasRequest(t.TypedDict, total=False):
+        AccountAlias: t.Required[str]
+
+    class DeleteGroupPolicyRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PolicyName: t.Required[str]
+
+    class DeleteGroupRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+
+    class DeleteInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+
+    class DeleteLoginProfileRequest(t.TypedDict, total=False):
+        UserName: str
+
+    class DeleteOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+
+    class DeletePolicyRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+
+    class DeletePolicyVersionRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        VersionId: t.Required[str]
+
+    class DeleteRolePermissionsBoundaryRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+
+    class DeleteRolePolicyRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyName: t.Required[str]
+
+    class DeleteRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+
+    class DeleteServiceLinkedRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+
+    class DeleteServiceLinkedRoleResponse(t.TypedDict, total=False):
+        DeletionTaskId: t.Required[str]
+
+    class DeleteServiceSpecificCredentialRequest(t.TypedDict, total=False):
+        UserName: str
+        ServiceSpecificCredentialId: t.Required[str]
+
+    class DeleteUserPermissionsBoundaryRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+
+    class DeleteUserPolicyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PolicyName: t.Required[str]
+
+    class DeleteUserRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+
+    class DeletionTaskFailureReasonType(t.TypedDict, total=False):
+        Reason: str
+        RoleUsageList: list[RoleUsageType]
+
+    class DetachGroupPolicyRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PolicyArn: t.Required[str]
+
+    class DetachRolePolicyRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyArn: t.Required[str]
+
+    class DetachUserPolicyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PolicyArn: t.Required[str]
+
+    class EvaluationResult(t.TypedDict, total=False):
+        EvalActionName: t.Required[str]
+        EvalResourceName: str
+        EvalDecision: t.Required[str]
+        MatchedStatements: list[Statement]
+        MissingContextValues: list[str]
+        OrganizationsDecisionDetail: OrganizationsDecisionDetail
+        PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail
+        EvalDecisionDetails: dict[str, str]
+        ResourceSpecificResults: list[ResourceSpecificResult]
+
+    class GenerateCredentialReportResponse(t.TypedDict, total=False):
+        State: str
+        Description: str
+
+    class GetAccessKeyLastUsedRequest(t.TypedDict, total=False):
+        AccessKeyId: t.Required[str]
+
+    class GetAccessKeyLastUsedResponse(t.TypedDict, total=False):
+        UserName: str
+        AccessKeyLastUsed: AccessKeyLastUsed
+
+    class GetAccountAuthorizationDetailsRequest(t.TypedDict, total=False):
+        Filter: list[str]
+        MaxItems: int
+        Marker: str
+
+    class GetAccountAuthorizationDetailsResponse(t.TypedDict, total=False):
+        UserDetailList: list[UserDetail]
+        GroupDetailList: list[GroupDetail]
+        RoleDetailList: list[RoleDetail]
+        Policies: list[ManagedPolicyDetail]
+        IsTruncated: bool
+        Marker: str
+
+    class GetAccountPasswordPolicyResponse(t.TypedDict, total=False):
+        PasswordPolicy: t.Required[PasswordPolicy]
+
+    class GetAccountSummaryResponse(t.TypedDict, total=False):
+        SummaryMap: dict[str, int]
+
+    class GetCredentialReportResponse(t.TypedDict, total=False):
+        Content: bytes
+        ReportFormat: str
+        GeneratedTime: float
+
+    class GetGroupPolicyRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PolicyName: t.Required[str]
+
+    class GetGroupPolicyResponse(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PolicyName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class GetGroupRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class GetGroupResponse(t.TypedDict, total=False):
+        Group: t.Required[Group]
+        Users: t.Required[list[User]]
+        IsTruncated: bool
+        Marker: str
+
+    class GetInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+
+    class GetInstanceProfileResponse(t.TypedDict, total=False):
+        InstanceProfile: t.Required[InstanceProfile]
+
+    class GetLoginProfileRequest(t.TypedDict, total=False):
+        UserName: str
+
+    class GetLoginProfileResponse(t.TypedDict, total=False):
+        LoginProfile: t.Required[LoginProfile]
+
+    class GetOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+
+    class GetOpenIDConnectProviderResponse(t.TypedDict, total=False):
+        Url: str
+        ClientIDList: list[str]
+        ThumbprintList: list[str]
+        CreateDate: float
+        Tags: list[Tag]
+
+    class GetPolicyRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+
+    class GetPolicyResponse(t.TypedDict, total=False):
+        Policy: Policy
+
+    class GetPolicyVersionRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        VersionId: t.Required[str]
+
+    class GetPolicyVersionResponse(t.TypedDict, total=False):
+        PolicyVersion: PolicyVersion
+
+    class GetRolePolicyRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyName: t.Required[str]
+
+    class GetRolePolicyResponse(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class GetRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+
+    class GetRoleResponse(t.TypedDict, total=False):
+        Role: t.Required[Role]
+
+    class GetServerCertificateRequest(t.TypedDict, total=False):
+        ServerCertificateName: t.Required[str]
+
+    class GetServerCertificateResponse(t.TypedDict, total=False):
+        ServerCertificate: t.Required[ServerCertificate]
+
+    class GetServiceLinkedRoleDeletionStatusRequest(t.TypedDict, total=False):
+        DeletionTaskId: t.Required[str]
+
+    class GetServiceLinkedRoleDeletionStatusResponse(t.TypedDict, total=False):
+        Status: t.Required[str]
+        Reason: DeletionTaskFailureReasonType
+
+    class GetUserPolicyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PolicyName: t.Required[str]
+
+    class GetUserPolicyResponse(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PolicyName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class GetUserRequest(t.TypedDict, total=False):
+        UserName: str
+
+    class GetUserResponse(t.TypedDict, total=False):
+        User: t.Required[User]
+
+    class Group(t.TypedDict, total=False):
+        Path: t.Required[str]
+        GroupName: t.Required[str]
+        GroupId: t.Required[str]
+        Arn: t.Required[str]
+        CreateDate: t.Required[float]
+
+    class GroupDetail(t.TypedDict, total=False):
+        Path: str
+        GroupName: str
+        GroupId: str
+        Arn: str
+        CreateDate: float
+        GroupPolicyList: list[PolicyDetail]
+        AttachedManagedPolicies: list[AttachedPolicy]
+
+    class InlinePolicyIdentifierType(t.TypedDict, total=False):
+        PolicyName: t.Required[str]
+        AttachmentType: t.Required[str]
+        AttachmentName: t.Required[str]
+
+    class InstanceProfile(t.TypedDict, total=False):
+        Path: t.Required[str]
+        InstanceProfileName: t.Required[str]
+        InstanceProfileId: t.Required[str]
+        Arn: t.Required[str]
+        CreateDate: t.Required[float]
+        Roles: t.Required[list[Role]]
+        Tags: list[Tag]
+
+    class ListAccessKeysRequest(t.TypedDict, total=False):
+        UserName: str
+        Marker: str
+        MaxItems: int
+
+    class ListAccessKeysResponse(t.TypedDict, total=False):
+        AccessKeyMetadata: t.Required[list[AccessKeyMetadata]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListAccountAliasesRequest(t.TypedDict, total=False):
+        Marker: str
+        MaxItems: int
+
+    class ListAccountAliasesResponse(t.TypedDict, total=False):
+        AccountAliases: t.Required[list[str]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListAttachedGroupPoliciesRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListAttachedGroupPoliciesResponse(t.TypedDict, total=False):
+        AttachedPolicies: list[AttachedPolicy]
+        IsTruncated: bool
+        Marker: str
+
+    class ListAttachedRolePoliciesRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListAttachedRolePoliciesResponse(t.TypedDict, total=False):
+        AttachedPolicies: list[AttachedPolicy]
+        IsTruncated: bool
+        Marker: str
+
+    class ListAttachedUserPoliciesRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListAttachedUserPoliciesResponse(t.TypedDict, total=False):
+        AttachedPolicies: list[AttachedPolicy]
+        IsTruncated: bool
+        Marker: str
+
+    class ListEntitiesForPolicyRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        EntityFilter: str
+        PathPrefix: str
+        PolicyUsageFilter: str
+        Marker: str
+        MaxItems: int
+
+    class ListEntitiesForPolicyResponse(t.TypedDict, total=False):
+        PolicyGroups: list[PolicyGroup]
+        PolicyUsers: list[PolicyUser]
+        PolicyRoles: list[PolicyRole]
+        IsTruncated: bool
+        Marker: str
+
+    class ListGroupPoliciesRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListGroupPoliciesResponse(t.TypedDict, total=False):
+        PolicyNames: t.Required[list[str]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListGroupsForUserRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListGroupsForUserResponse(t.TypedDict, total=False):
+        Groups: t.Required[list[Group]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListGroupsRequest(t.TypedDict, total=False):
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListGroupsResponse(t.TypedDict, total=False):
+        Groups: t.Required[list[Group]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListInstanceProfileTagsRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListInstanceProfileTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListInstanceProfilesForRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListInstanceProfilesForRoleResponse(t.TypedDict, total=False):
+        InstanceProfiles: t.Required[list[InstanceProfile]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListInstanceProfilesRequest(t.TypedDict, total=False):
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListInstanceProfilesResponse(t.TypedDict, total=False):
+        InstanceProfiles: t.Required[list[InstanceProfile]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListMFADevicesRequest(t.TypedDict, total=False):
+        UserName: str
+        Marker: str
+        MaxItems: int
+
+    class ListMFADevicesResponse(t.TypedDict, total=False):
+        MFADevices: t.Required[list[MFADevice]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListOpenIDConnectProviderTagsRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListOpenIDConnectProviderTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListOpenIDConnectProvidersRequest(t.TypedDict, total=False):
+        pass
+
+    class ListOpenIDConnectProvidersResponse(t.TypedDict, total=False):
+        OpenIDConnectProviderList: list[OpenIDConnectProviderListEntry]
+
+    class ListPoliciesRequest(t.TypedDict, total=False):
+        Scope: str
+        OnlyAttached: bool
+        PathPrefix: str
+        PolicyUsageFilter: str
+        Marker: str
+        MaxItems: int
+
+    class ListPoliciesResponse(t.TypedDict, total=False):
+        Policies: list[Policy]
+        IsTruncated: bool
+        Marker: str
+
+    class ListPolicyTagsRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListPolicyTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListPolicyVersionsRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListPolicyVersionsResponse(t.TypedDict, total=False):
+        Versions: list[PolicyVersion]
+        IsTruncated: bool
+        Marker: str
+
+    class ListRolePoliciesRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListRolePoliciesResponse(t.TypedDict, total=False):
+        PolicyNames: t.Required[list[str]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListRoleTagsRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListRoleTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListRolesRequest(t.TypedDict, total=False):
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListRolesResponse(t.TypedDict, total=False):
+        Roles: t.Required[list[Role]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListSAMLProvidersRequest(t.TypedDict, total=False):
+        pass
+
+    class ListSAMLProvidersResponse(t.TypedDict, total=False):
+        SAMLProviderList: list[SAMLProviderListEntry]
+
+    class ListSSHPublicKeysRequest(t.TypedDict, total=False):
+        UserName: str
+        Marker: str
+        MaxItems: int
+
+    class ListSSHPublicKeysResponse(t.TypedDict, total=False):
+        SSHPublicKeys: list[SSHPublicKeyMetadata]
+        IsTruncated: bool
+        Marker: str
+
+    class ListServerCertificatesRequest(t.TypedDict, total=False):
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListServerCertificatesResponse(t.TypedDict, total=False):
+        ServerCertificateMetadataList: t.Required[list[ServerCertificateMetadata]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListServiceSpecificCredentialsRequest(t.TypedDict, total=False):
+        UserName: str
+        ServiceName: str
+        AllUsers: bool
+        Marker: str
+        MaxItems: int
+
+    class ListServiceSpecificCredentialsResponse(t.TypedDict, total=False):
+        ServiceSpecificCredentials: list[ServiceSpecificCredentialMetadata]
+        Marker: str
+        IsTruncated: bool
+
+    class ListSigningCertificatesRequest(t.TypedDict, total=False):
+        UserName: str
+        Marker: str
+        MaxItems: int
+
+    class ListSigningCertificatesResponse(t.TypedDict, total=False):
+        Certificates: t.Required[list[SigningCertificate]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListUserPoliciesRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListUserPoliciesResponse(t.TypedDict, total=False):
+        PolicyNames: t.Required[list[str]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListUserTagsRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListUserTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListUsersRequest(t.TypedDict, total=False):
+        PathPrefix: str
+        Marker: str
+        MaxItems: int
+
+    class ListUsersResponse(t.TypedDict, total=False):
+        Users: t.Required[list[User]]
+        IsTruncated: bool
+        Marker: str
+
+    class ListVirtualMFADevicesRequest(t.TypedDict, total=False):
+        AssignmentStatus: str
+        Marker: str
+        MaxItems: int
+
+    class ListVirtualMFADevicesResponse(t.TypedDict, total=False):
+        VirtualMFADevices: t.Required[list[VirtualMFADevice]]
+        IsTruncated: bool
+        Marker: str
+
+    class LoginProfile(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        CreateDate: t.Required[float]
+        PasswordResetRequired: bool
+
+    class MFADevice(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SerialNumber: t.Required[str]
+        EnableDate: t.Required[float]
+
+    class ManagedPolicyDetail(t.TypedDict, total=False):
+        PolicyName: str
+        PolicyId: str
+        Arn: str
+        Path: str
+        DefaultVersionId: str
+        AttachmentCount: int
+        PermissionsBoundaryUsageCount: int
+        IsAttachable: bool
+        Description: str
+        CreateDate: float
+        UpdateDate: float
+        PolicyVersionList: list[PolicyVersion]
+
+    class OpenIDConnectProviderListEntry(t.TypedDict, total=False):
+        Arn: str
+
+    class OrderedOrganizationPolicyType(t.TypedDict, total=False):
+        ServiceControlPolicyInputList: list[str]
+
+    class OrganizationsDecisionDetail(t.TypedDict, total=False):
+        AllowedByOrganizations: bool
+
+    class PasswordPolicy(t.TypedDict, total=False):
+        MinimumPasswordLength: int
+        RequireSymbols: bool
+        RequireNumbers: bool
+        RequireUppercaseCharacters: bool
+        RequireLowercaseCharacters: bool
+        AllowUsersToChangePassword: bool
+        ExpirePasswords: bool
+        MaxPasswordAge: int
+        PasswordReusePrevention: int
+        HardExpiry: bool
+
+    class PermissionsBoundaryDecisionDetail(t.TypedDict, total=False):
+        AllowedByPermissionsBoundary: bool
+
+    class Policy(t.TypedDict, total=False):
+        PolicyName: str
+        PolicyId: str
+        Arn: str
+        Path: str
+        DefaultVersionId: str
+        AttachmentCount: int
+        PermissionsBoundaryUsageCount: int
+        IsAttachable: bool
+        Description: str
+        CreateDate: float
+        UpdateDate: float
+        Tags: list[Tag]
+
+    class PolicyDetail(t.TypedDict, total=False):
+        PolicyName: str
+        PolicyDocument: str
+
+    class PolicyGroup(t.TypedDict, total=False):
+        GroupName: str
+        GroupId: str
+
+    class PolicyIdentifier(t.TypedDict, total=False):
+        PolicyType: str
+        PolicyArn: str
+        InlinePolicyIdentifier: InlinePolicyIdentifierType
+
+    class PolicyRole(t.TypedDict, total=False):
+        RoleName: str
+        RoleId: str
+
+    class PolicyUser(t.TypedDict, total=False):
+        UserName: str
+        UserId: str
+
+    class PolicyVersion(t.TypedDict, total=False):
+        Document: str
+        VersionId: str
+        IsDefaultVersion: bool
+        CreateDate: float
+
+    class Position(t.TypedDict, total=False):
+        Line: int
+        Column: int
+
+    class PutGroupPolicyRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        PolicyName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class PutRolePermissionsBoundaryRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PermissionsBoundary: t.Required[str]
+
+    class PutRolePolicyRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class PutUserPermissionsBoundaryRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PermissionsBoundary: t.Required[str]
+
+    class PutUserPolicyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        PolicyName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class RemoveClientIDFromOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+        ClientID: t.Required[str]
+
+    class RemoveRoleFromInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+        RoleName: t.Required[str]
+
+    class RemoveUserFromGroupRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        UserName: t.Required[str]
+
+    class ResetServiceSpecificCredentialRequest(t.TypedDict, total=False):
+        UserName: str
+        ServiceSpecificCredentialId: t.Required[str]
+
+    class ResetServiceSpecificCredentialResponse(t.TypedDict, total=False):
+        ServiceSpecificCredential: ServiceSpecificCredential
+
+    class ResourceSpecificResult(t.TypedDict, total=False):
+        EvalResourceName: t.Required[str]
+        EvalResourceDecision: t.Required[str]
+        MatchedStatements: list[Statement]
+        MissingContextValues: list[str]
+        EvalDecisionDetails: dict[str, str]
+        PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail
+
+    class Role(t.TypedDict, total=False):
+        Path: t.Required[str]
+        RoleName: t.Required[str]
+        RoleId: t.Required[str]
+        Arn: t.Required[str]
+        CreateDate: t.Required[float]
+        AssumeRolePolicyDocument: str
+        Description: str
+        MaxSessionDuration: int
+        PermissionsBoundary: AttachedPermissionsBoundary
+        Tags: list[Tag]
+        RoleLastUsed: RoleLastUsed
+        SourceRoleTemplate: SourceRoleTemplate
+
+    class RoleDetail(t.TypedDict, total=False):
+        Path: str
+        RoleName: str
+        RoleId: str
+        Arn: str
+        CreateDate: float
+        AssumeRolePolicyDocument: str
+        InstanceProfileList: list[InstanceProfile]
+        RolePolicyList: list[PolicyDetail]
+        AttachedManagedPolicies: list[AttachedPolicy]
+        PermissionsBoundary: AttachedPermissionsBoundary
+        Tags: list[Tag]
+        RoleLastUsed: RoleLastUsed
+
+    class RoleLastUsed(t.TypedDict, total=False):
+        LastUsedDate: float
+        Region: str
+
+    class RoleUsageType(t.TypedDict, total=False):
+        Region: str
+        Resources: list[str]
+
+    class SAMLProviderListEntry(t.TypedDict, total=False):
+        Arn: str
+        ValidUntil: float
+        CreateDate: float
+
+    class SSHPublicKeyMetadata(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SSHPublicKeyId: t.Required[str]
+        Status: t.Required[str]
+        UploadDate: t.Required[float]
+
+    class ServerCertificate(t.TypedDict, total=False):
+        ServerCertificateMetadata: t.Required[ServerCertificateMetadata]
+        CertificateBody: t.Required[str]
+        CertificateChain: str
+        Tags: list[Tag]
+
+    class ServerCertificateMetadata(t.TypedDict, total=False):
+        Path: t.Required[str]
+        ServerCertificateName: t.Required[str]
+        ServerCertificateId: t.Required[str]
+        Arn: t.Required[str]
+        UploadDate: float
+        Expiration: float
+
+    class ServiceSpecificCredential(t.TypedDict, total=False):
+        CreateDate: t.Required[float]
+        ExpirationDate: float
+        ServiceName: t.Required[str]
+        ServiceUserName: str
+        ServicePassword: str
+        ServiceCredentialAlias: str
+        ServiceCredentialSecret: str
+        ServiceSpecificCredentialId: t.Required[str]
+        UserName: t.Required[str]
+        Status: t.Required[str]
+
+    class ServiceSpecificCredentialMetadata(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        Status: t.Required[str]
+        ServiceUserName: str
+        ServiceCredentialAlias: str
+        CreateDate: t.Required[float]
+        ExpirationDate: float
+        ServiceSpecificCredentialId: t.Required[str]
+        ServiceName: t.Required[str]
+
+    class SetDefaultPolicyVersionRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        VersionId: t.Required[str]
+
+    class SigningCertificate(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        CertificateId: t.Required[str]
+        CertificateBody: t.Required[str]
+        Status: t.Required[str]
+        UploadDate: float
+
+    class SimulateCustomPolicyRequest(t.TypedDict, total=False):
+        PolicyInputList: t.Required[list[str]]
+        PermissionsBoundaryPolicyInputList: list[str]
+        OrderedOrganizationPolicyInputList: list[OrderedOrganizationPolicyType]
+        ActionNames: t.Required[list[str]]
+        ResourceArns: list[str]
+        ResourcePolicy: str
+        ResourceOwner: str
+        CallerArn: str
+        ContextEntries: list[ContextEntry]
+        ResourceHandlingOption: str
+        MaxItems: int
+        Marker: str
+
+    class SimulatePolicyResponse(t.TypedDict, total=False):
+        EvaluationResults: list[EvaluationResult]
+        IsTruncated: bool
+        Marker: str
+
+    class SimulatePrincipalPolicyRequest(t.TypedDict, total=False):
+        PolicySourceArn: t.Required[str]
+        PolicyInputList: list[str]
+        PermissionsBoundaryPolicyInputList: list[str]
+        PolicyExclusionList: list[PolicyIdentifier]
+        ActionNames: t.Required[list[str]]
+        ResourceArns: list[str]
+        ResourcePolicy: str
+        ResourceOwner: str
+        CallerArn: str
+        ContextEntries: list[ContextEntry]
+        ResourceHandlingOption: str
+        MaxItems: int
+        Marker: str
+
+    class SourceRoleTemplate(t.TypedDict, total=False):
+        TemplateArn: t.Required[str]
+        TemplateMinorVersion: t.Required[int]
+
+    class Statement(t.TypedDict, total=False):
+        SourcePolicyId: str
+        SourcePolicyType: str
+        StartPosition: Position
+        EndPosition: Position
+
+    class Tag(t.TypedDict, total=False):
+        Key: t.Required[str]
+        Value: t.Required[str]
+
+    class TagInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class TagOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class TagPolicyRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class TagRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class TagUserRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class UntagInstanceProfileRequest(t.TypedDict, total=False):
+        InstanceProfileName: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagOpenIDConnectProviderRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagPolicyRequest(t.TypedDict, total=False):
+        PolicyArn: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagUserRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UpdateAccessKeyRequest(t.TypedDict, total=False):
+        UserName: str
+        AccessKeyId: t.Required[str]
+        Status: t.Required[str]
+
+    class UpdateAccountPasswordPolicyRequest(t.TypedDict, total=False):
+        MinimumPasswordLength: int
+        RequireSymbols: bool
+        RequireNumbers: bool
+        RequireUppercaseCharacters: bool
+        RequireLowercaseCharacters: bool
+        AllowUsersToChangePassword: bool
+        MaxPasswordAge: int
+        PasswordReusePrevention: int
+        HardExpiry: bool
+
+    class UpdateAssumeRolePolicyRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        PolicyDocument: t.Required[str]
+
+    class UpdateGroupRequest(t.TypedDict, total=False):
+        GroupName: t.Required[str]
+        NewPath: str
+        NewGroupName: str
+
+    class UpdateLoginProfileRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        Password: str
+        PasswordResetRequired: bool
+
+    class UpdateOpenIDConnectProviderThumbprintRequest(t.TypedDict, total=False):
+        OpenIDConnectProviderArn: t.Required[str]
+        ThumbprintList: t.Required[list[str]]
+
+    class UpdateRoleDescriptionRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        Description: t.Required[str]
+
+    class UpdateRoleDescriptionResponse(t.TypedDict, total=False):
+        Role: Role
+
+    class UpdateRoleRequest(t.TypedDict, total=False):
+        RoleName: t.Required[str]
+        Description: str
+        MaxSessionDuration: int
+
+    class UpdateRoleResponse(t.TypedDict, total=False):
+        pass
+
+    class UpdateServiceSpecificCredentialRequest(t.TypedDict, total=False):
+        UserName: str
+        ServiceSpecificCredentialId: t.Required[str]
+        Status: t.Required[str]
+
+    class UpdateUserRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        NewPath: str
+        NewUserName: str
+
+    class User(t.TypedDict, total=False):
+        Path: t.Required[str]
+        UserName: t.Required[str]
+        UserId: t.Required[str]
+        Arn: t.Required[str]
+        CreateDate: t.Required[float]
+        PasswordLastUsed: float
+        PermissionsBoundary: AttachedPermissionsBoundary
+        Tags: list[Tag]
+
+    class UserDetail(t.TypedDict, total=False):
+        Path: str
+        UserName: str
+        UserId: str
+        Arn: str
+        CreateDate: float
+        UserPolicyList: list[PolicyDetail]
+        GroupList: list[str]
+        AttachedManagedPolicies: list[AttachedPolicy]
+        PermissionsBoundary: AttachedPermissionsBoundary
+        Tags: list[Tag]
+
+    class VirtualMFADevice(t.TypedDict, total=False):
+        SerialNumber: t.Required[str]
+        Base32StringSeed: bytes
+        QRCodePNG: bytes
+        User: User
+        EnableDate: float
+        Tags: list[Tag]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -8,1015 +8,6 @@ from collections.abc import AsyncIterator
 from serein.base.errors import AwsError
 
 
-class AcceleratorConfig(t.TypedDict, total=False):
-    AcceleratorMemorySize: t.Required[int]
-
-
-class AccountLimit(t.TypedDict, total=False):
-    TotalCodeSize: int
-    CodeSizeUnzipped: int
-    CodeSizeZipped: int
-    ConcurrentExecutions: int
-    UnreservedConcurrentExecutions: int
-
-
-class AccountUsage(t.TypedDict, total=False):
-    TotalCodeSize: int
-    FunctionCount: int
-
-
-class AddPermissionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    StatementId: t.Required[str]
-    Action: t.Required[str]
-    Principal: t.Required[str]
-    SourceArn: str
-    FunctionUrlAuthType: str
-    InvokedViaFunctionUrl: bool
-    SourceAccount: str
-    EventSourceToken: str
-    Qualifier: str
-    RevisionId: str
-    PrincipalOrgID: str
-
-
-class AddPermissionResponse(t.TypedDict, total=False):
-    Statement: str
-
-
-class AliasConfiguration(t.TypedDict, total=False):
-    AliasArn: str
-    Name: str
-    FunctionVersion: str
-    Description: str
-    RoutingConfig: AliasRoutingConfiguration
-    RevisionId: str
-
-
-class AliasRoutingConfiguration(t.TypedDict, total=False):
-    AdditionalVersionWeights: dict[str, float]
-
-
-class AmazonManagedKafkaEventSourceConfig(t.TypedDict, total=False):
-    ConsumerGroupId: str
-    SchemaRegistryConfig: KafkaSchemaRegistryConfig
-
-
-class CapacityProviderConfig(t.TypedDict, total=False):
-    LambdaManagedInstancesCapacityProviderConfig: t.Required[
-        LambdaManagedInstancesCapacityProviderConfig
-    ]
-
-
-class Concurrency(t.TypedDict, total=False):
-    ReservedConcurrentExecutions: int
-
-
-class Cors(t.TypedDict, total=False):
-    AllowCredentials: bool
-    AllowHeaders: list[str]
-    AllowMethods: list[str]
-    AllowOrigins: list[str]
-    ExposeHeaders: list[str]
-    MaxAge: int
-
-
-class CreateAliasRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Name: t.Required[str]
-    FunctionVersion: t.Required[str]
-    Description: str
-    RoutingConfig: AliasRoutingConfiguration
-
-
-class CreateEventSourceMappingRequest(t.TypedDict, total=False):
-    EventSourceArn: str
-    FunctionName: t.Required[str]
-    Enabled: bool
-    BatchSize: int
-    FilterCriteria: FilterCriteria
-    KMSKeyArn: str
-    MetricsConfig: EventSourceMappingMetricsConfig
-    LoggingConfig: EventSourceMappingLoggingConfig
-    ScalingConfig: ScalingConfig
-    MaximumBatchingWindowInSeconds: int
-    ParallelizationFactor: int
-    StartingPosition: str
-    StartingPositionTimestamp: float
-    DestinationConfig: DestinationConfig
-    MaximumRecordAgeInSeconds: int
-    BisectBatchOnFunctionError: bool
-    MaximumRetryAttempts: int
-    Tags: dict[str, str]
-    TumblingWindowInSeconds: int
-    Topics: list[str]
-    Queues: list[str]
-    SourceAccessConfigurations: list[SourceAccessConfiguration]
-    SelfManagedEventSource: SelfManagedEventSource
-    FunctionResponseTypes: list[str]
-    AmazonManagedKafkaEventSourceConfig: AmazonManagedKafkaEventSourceConfig
-    SelfManagedKafkaEventSourceConfig: SelfManagedKafkaEventSourceConfig
-    DocumentDBEventSourceConfig: DocumentDBEventSourceConfig
-    ProvisionedPollerConfig: ProvisionedPollerConfig
-
-
-class CreateFunctionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Runtime: str
-    Role: t.Required[str]
-    Handler: str
-    Code: t.Required[FunctionCode]
-    Description: str
-    Timeout: int
-    MemorySize: int
-    Publish: bool
-    PublishTo: str
-    VpcConfig: VpcConfig
-    PackageType: str
-    DeadLetterConfig: DeadLetterConfig
-    Environment: Environment
-    KMSKeyArn: str
-    TracingConfig: TracingConfig
-    Tags: dict[str, str]
-    Layers: list[str]
-    FileSystemConfigs: list[FileSystemConfig]
-    CodeSigningConfigArn: str
-    ImageConfig: ImageConfig
-    Architectures: list[str]
-    EphemeralStorage: EphemeralStorage
-    SnapStart: SnapStart
-    LoggingConfig: LoggingConfig
-    TenancyConfig: TenancyConfig
-    CapacityProviderConfig: CapacityProviderConfig
-    DurableConfig: DurableConfig
-    RuntimeConfig: FunctionRuntimeConfig
-    AcceleratorConfig: AcceleratorConfig
-
-
-class CreateFunctionUrlConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-    AuthType: t.Required[str]
-    Cors: Cors
-    InvokeMode: str
-
-
-class CreateFunctionUrlConfigResponse(t.TypedDict, total=False):
-    FunctionUrl: t.Required[str]
-    FunctionArn: t.Required[str]
-    AuthType: t.Required[str]
-    Cors: Cors
-    CreationTime: t.Required[str]
-    InvokeMode: str
-
-
-class DeadLetterConfig(t.TypedDict, total=False):
-    TargetArn: str
-
-
-class DeleteAliasRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Name: t.Required[str]
-
-
-class DeleteEventSourceMappingRequest(t.TypedDict, total=False):
-    UUID: t.Required[str]
-
-
-class DeleteFunctionConcurrencyRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-
-
-class DeleteFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class DeleteFunctionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class DeleteFunctionResponse(t.TypedDict, total=False):
-    StatusCode: int
-
-
-class DeleteFunctionUrlConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class DeleteLayerVersionRequest(t.TypedDict, total=False):
-    LayerName: t.Required[str]
-    VersionNumber: t.Required[int]
-
-
-class DestinationConfig(t.TypedDict, total=False):
-    OnSuccess: OnSuccess
-    OnFailure: OnFailure
-
-
-class DocumentDBEventSourceConfig(t.TypedDict, total=False):
-    DatabaseName: str
-    CollectionName: str
-    FullDocument: str
-
-
-class DurableConfig(t.TypedDict, total=False):
-    KMSKeyArn: str
-    RetentionPeriodInDays: int
-    ExecutionTimeout: int
-
-
-class Environment(t.TypedDict, total=False):
-    Variables: dict[str, str]
-
-
-class EnvironmentError(t.TypedDict, total=False):
-    ErrorCode: str
-    Message: str
-
-
-class EnvironmentResponse(t.TypedDict, total=False):
-    Variables: dict[str, str]
-    Error: EnvironmentError
-
-
-class EphemeralStorage(t.TypedDict, total=False):
-    Size: t.Required[int]
-
-
-class EventSourceMappingConfiguration(t.TypedDict, total=False):
-    UUID: str
-    StartingPosition: str
-    StartingPositionTimestamp: float
-    BatchSize: int
-    MaximumBatchingWindowInSeconds: int
-    ParallelizationFactor: int
-    EventSourceArn: str
-    FilterCriteria: FilterCriteria
-    FilterCriteriaError: FilterCriteriaError
-    KMSKeyArn: str
-    MetricsConfig: EventSourceMappingMetricsConfig
-    LoggingConfig: EventSourceMappingLoggingConfig
-    ScalingConfig: ScalingConfig
-    FunctionArn: str
-    LastModified: float
-    LastProcessingResult: str
-    State: str
-    StateTransitionReason: str
-    DestinationConfig: DestinationConfig
-    Topics: list[str]
-    Queues: list[str]
-    SourceAccessConfigurations: list[SourceAccessConfiguration]
-    SelfManagedEventSource: SelfManagedEventSource
-    MaximumRecordAgeInSeconds: int
-    BisectBatchOnFunctionError: bool
-    MaximumRetryAttempts: int
-    TumblingWindowInSeconds: int
-    FunctionResponseTypes: list[str]
-    AmazonManagedKafkaEventSourceConfig: AmazonManagedKafkaEventSourceConfig
-    SelfManagedKafkaEventSourceConfig: SelfManagedKafkaEventSourceConfig
-    DocumentDBEventSourceConfig: DocumentDBEventSourceConfig
-    EventSourceMappingArn: str
-    ProvisionedPollerConfig: ProvisionedPollerConfig
-
-
-class EventSourceMappingLoggingConfig(t.TypedDict, total=False):
-    SystemLogLevel: str
-
-
-class EventSourceMappingMetricsConfig(t.TypedDict, total=False):
-    Metrics: list[str]
-
-
-class FileSystemConfig(t.TypedDict, total=False):
-    Arn: t.Required[str]
-    LocalMountPath: t.Required[str]
-    S3FilesConfig: S3FilesConfig
-
-
-class Filter(t.TypedDict, total=False):
-    Pattern: str
-
-
-class FilterCriteria(t.TypedDict, total=False):
-    Filters: list[Filter]
-
-
-class FilterCriteriaError(t.TypedDict, total=False):
-    ErrorCode: str
-    Message: str
-
-
-class FunctionCode(t.TypedDict, total=False):
-    ZipFile: bytes
-    S3Bucket: str
-    S3Key: str
-    S3ObjectVersion: str
-    S3ObjectStorageMode: str
-    ImageUri: str
-    SourceKMSKeyArn: str
-
-
-class FunctionCodeLocation(t.TypedDict, total=False):
-    RepositoryType: str
-    Location: str
-    ImageUri: str
-    ResolvedImageUri: str
-    ResolvedS3Object: ResolvedS3Object
-    SourceKMSKeyArn: str
-    Error: FunctionCodeLocationError
-
-
-class FunctionCodeLocationError(t.TypedDict, total=False):
-    ErrorCode: str
-    Message: str
-
-
-class FunctionConfiguration(t.TypedDict, total=False):
-    FunctionName: str
-    FunctionArn: str
-    Runtime: str
-    Role: str
-    Handler: str
-    CodeSize: int
-    Description: str
-    Timeout: int
-    MemorySize: int
-    LastModified: str
-    CodeSha256: str
-    Version: str
-    VpcConfig: VpcConfigResponse
-    DeadLetterConfig: DeadLetterConfig
-    Environment: EnvironmentResponse
-    KMSKeyArn: str
-    TracingConfig: TracingConfigResponse
-    MasterArn: str
-    RevisionId: str
-    Layers: list[Layer]
-    State: str
-    StateReason: str
-    StateReasonCode: str
-    LastUpdateStatus: str
-    LastUpdateStatusReason: str
-    LastUpdateStatusReasonCode: str
-    FileSystemConfigs: list[FileSystemConfig]
-    SigningProfileVersionArn: str
-    SigningJobArn: str
-    PackageType: str
-    ImageConfigResponse: ImageConfigResponse
-    Architectures: list[str]
-    EphemeralStorage: EphemeralStorage
-    SnapStart: SnapStartResponse
-    RuntimeVersionConfig: RuntimeVersionConfig
-    LoggingConfig: LoggingConfig
-    TenancyConfig: TenancyConfig
-    CapacityProviderConfig: CapacityProviderConfig
-    ConfigSha256: str
-    DurableConfig: DurableConfig
-    RuntimeConfig: FunctionRuntimeConfig
-    AcceleratorConfig: AcceleratorConfig
-
-
-class FunctionEventInvokeConfig(t.TypedDict, total=False):
-    LastModified: float
-    FunctionArn: str
-    MaximumRetryAttempts: int
-    MaximumEventAgeInSeconds: int
-    DestinationConfig: DestinationConfig
-
-
-class FunctionRuntimeConfig(t.TypedDict, total=False):
-    RuntimeArn: t.Required[str]
-    RuntimeAlias: t.Required[str]
-
-
-class FunctionUrlConfig(t.TypedDict, total=False):
-    FunctionUrl: t.Required[str]
-    FunctionArn: t.Required[str]
-    CreationTime: t.Required[str]
-    LastModifiedTime: t.Required[str]
-    Cors: Cors
-    AuthType: t.Required[str]
-    InvokeMode: str
-
-
-class GetAccountSettingsRequest(t.TypedDict, total=False):
-    pass
-
-
-class GetAccountSettingsResponse(t.TypedDict, total=False):
-    AccountLimit: AccountLimit
-    AccountUsage: AccountUsage
-
-
-class GetAliasRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Name: t.Required[str]
-
-
-class GetEventSourceMappingRequest(t.TypedDict, total=False):
-    UUID: t.Required[str]
-
-
-class GetFunctionCodeSigningConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-
-
-class GetFunctionCodeSigningConfigResponse(t.TypedDict, total=False):
-    CodeSigningConfigArn: t.Required[str]
-    FunctionName: t.Required[str]
-
-
-class GetFunctionConcurrencyRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-
-
-class GetFunctionConcurrencyResponse(t.TypedDict, total=False):
-    ReservedConcurrentExecutions: int
-
-
-class GetFunctionConfigurationRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class GetFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class GetFunctionRecursionConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-
-
-class GetFunctionRecursionConfigResponse(t.TypedDict, total=False):
-    RecursiveLoop: str
-
-
-class GetFunctionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class GetFunctionResponse(t.TypedDict, total=False):
-    Configuration: FunctionConfiguration
-    Code: FunctionCodeLocation
-    Tags: dict[str, str]
-    TagsError: TagsError
-    Concurrency: Concurrency
-
-
-class GetFunctionUrlConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class GetFunctionUrlConfigResponse(t.TypedDict, total=False):
-    FunctionUrl: t.Required[str]
-    FunctionArn: t.Required[str]
-    AuthType: t.Required[str]
-    Cors: Cors
-    CreationTime: t.Required[str]
-    LastModifiedTime: t.Required[str]
-    InvokeMode: str
-
-
-class GetLayerVersionByArnRequest(t.TypedDict, total=False):
-    Arn: t.Required[str]
-
-
-class GetLayerVersionRequest(t.TypedDict, total=False):
-    LayerName: t.Required[str]
-    VersionNumber: t.Required[int]
-
-
-class GetLayerVersionResponse(t.TypedDict, total=False):
-    Content: LayerVersionContentOutput
-    LayerArn: str
-    LayerVersionArn: str
-    Description: str
-    CreatedDate: str
-    Version: int
-    CompatibleArchitectures: list[str]
-    CompatibleRuntimes: list[str]
-    LicenseInfo: str
-
-
-class GetPolicyRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class GetPolicyResponse(t.TypedDict, total=False):
-    Policy: str
-    RevisionId: str
-
-
-class GetProvisionedConcurrencyConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: t.Required[str]
-
-
-class GetProvisionedConcurrencyConfigResponse(t.TypedDict, total=False):
-    RequestedProvisionedConcurrentExecutions: int
-    AvailableProvisionedConcurrentExecutions: int
-    AllocatedProvisionedConcurrentExecutions: int
-    Status: str
-    StatusReason: str
-    LastModified: str
-
-
-class GetRuntimeManagementConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-
-
-class GetRuntimeManagementConfigResponse(t.TypedDict, total=False):
-    UpdateRuntimeOn: str
-    FunctionArn: str
-    RuntimeVersionArn: str
-
-
-class ImageConfig(t.TypedDict, total=False):
-    EntryPoint: list[str]
-    Command: list[str]
-    WorkingDirectory: str
-
-
-class ImageConfigError(t.TypedDict, total=False):
-    ErrorCode: str
-    Message: str
-
-
-class ImageConfigResponse(t.TypedDict, total=False):
-    ImageConfig: ImageConfig
-    Error: ImageConfigError
-
-
-class InvocationRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    InvocationType: str
-    LogType: str
-    ClientContext: str
-    DurableExecutionName: str
-    Payload: bytes
-    Qualifier: str
-    TenantId: str
-
-
-class InvocationResponse(t.TypedDict, total=False):
-    StatusCode: int
-    FunctionError: str
-    LogResult: str
-    Payload: bytes
-    ExecutedVersion: str
-    DurableExecutionArn: str
-
-
-class InvokeAsyncRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    InvokeArgs: t.Required[bytes | AsyncIterator[bytes]]
-
-
-class InvokeAsyncResponse(t.TypedDict, total=False):
-    Status: int
-
-
-class KafkaSchemaRegistryAccessConfig(t.TypedDict, total=False):
-    Type: str
-    URI: str
-
-
-class KafkaSchemaRegistryConfig(t.TypedDict, total=False):
-    SchemaRegistryURI: str
-    EventRecordFormat: str
-    AccessConfigs: list[KafkaSchemaRegistryAccessConfig]
-    SchemaValidationConfigs: list[KafkaSchemaValidationConfig]
-
-
-class KafkaSchemaValidationConfig(t.TypedDict, total=False):
-    Attribute: str
-
-
-class LambdaManagedInstancesCapacityProviderConfig(t.TypedDict, total=False):
-    CapacityProviderArn: t.Required[str]
-    PerExecutionEnvironmentMaxConcurrency: int
-    ExecutionEnvironmentMemoryGiBPerVCpu: float
-
-
-class Layer(t.TypedDict, total=False):
-    Arn: str
-    CodeSize: int
-    SigningProfileVersionArn: str
-    SigningJobArn: str
-
-
-class LayerVersionContentInput(t.TypedDict, total=False):
-    S3Bucket: str
-    S3Key: str
-    S3ObjectVersion: str
-    S3ObjectStorageMode: str
-    ZipFile: bytes
-
-
-class LayerVersionContentOutput(t.TypedDict, total=False):
-    Location: str
-    CodeSha256: str
-    CodeSize: int
-    SigningProfileVersionArn: str
-    SigningJobArn: str
-    ResolvedS3Object: ResolvedS3Object
-
-
-class LayerVersionsListItem(t.TypedDict, total=False):
-    LayerVersionArn: str
-    Version: int
-    Description: str
-    CreatedDate: str
-    CompatibleArchitectures: list[str]
-    CompatibleRuntimes: list[str]
-    LicenseInfo: str
-
-
-class LayersListItem(t.TypedDict, total=False):
-    LayerName: str
-    LayerArn: str
-    LatestMatchingVersion: LayerVersionsListItem
-
-
-class ListAliasesRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    FunctionVersion: str
-    Marker: str
-    MaxItems: int
-
-
-class ListAliasesResponse(t.TypedDict, total=False):
-    NextMarker: str
-    Aliases: list[AliasConfiguration]
-
-
-class ListEventSourceMappingsRequest(t.TypedDict, total=False):
-    EventSourceArn: str
-    FunctionName: str
-    Marker: str
-    MaxItems: int
-
-
-class ListEventSourceMappingsResponse(t.TypedDict, total=False):
-    NextMarker: str
-    EventSourceMappings: list[EventSourceMappingConfiguration]
-
-
-class ListFunctionEventInvokeConfigsRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListFunctionEventInvokeConfigsResponse(t.TypedDict, total=False):
-    FunctionEventInvokeConfigs: list[FunctionEventInvokeConfig]
-    NextMarker: str
-
-
-class ListFunctionUrlConfigsRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListFunctionUrlConfigsResponse(t.TypedDict, total=False):
-    FunctionUrlConfigs: t.Required[list[FunctionUrlConfig]]
-    NextMarker: str
-
-
-class ListFunctionsRequest(t.TypedDict, total=False):
-    MasterRegion: str
-    FunctionVersion: str
-    Marker: str
-    MaxItems: int
-
-
-class ListFunctionsResponse(t.TypedDict, total=False):
-    NextMarker: str
-    Functions: list[FunctionConfiguration]
-
-
-class ListLayerVersionsRequest(t.TypedDict, total=False):
-    CompatibleArchitecture: str
-    CompatibleRuntime: str
-    LayerName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListLayerVersionsResponse(t.TypedDict, total=False):
-    NextMarker: str
-    LayerVersions: list[LayerVersionsListItem]
-
-
-class ListLayersRequest(t.TypedDict, total=False):
-    CompatibleArchitecture: str
-    CompatibleRuntime: str
-    Marker: str
-    MaxItems: int
-
-
-class ListLayersResponse(t.TypedDict, total=False):
-    NextMarker: str
-    Layers: list[LayersListItem]
-
-
-class ListTagsRequest(t.TypedDict, total=False):
-    Resource: t.Required[str]
-
-
-class ListTagsResponse(t.TypedDict, total=False):
-    Tags: dict[str, str]
-
-
-class ListVersionsByFunctionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Marker: str
-    MaxItems: int
-
-
-class ListVersionsByFunctionResponse(t.TypedDict, total=False):
-    NextMarker: str
-    Versions: list[FunctionConfiguration]
-
-
-class LoggingConfig(t.TypedDict, total=False):
-    LogFormat: str
-    ApplicationLogLevel: str
-    SystemLogLevel: str
-    LogGroup: str
-
-
-class OnFailure(t.TypedDict, total=False):
-    Destination: str
-
-
-class OnSuccess(t.TypedDict, total=False):
-    Destination: str
-
-
-class ProvisionedPollerConfig(t.TypedDict, total=False):
-    MinimumPollers: int
-    MaximumPollers: int
-    PollerGroupName: str
-
-
-class PublishLayerVersionRequest(t.TypedDict, total=False):
-    LayerName: t.Required[str]
-    Description: str
-    Content: t.Required[LayerVersionContentInput]
-    CompatibleArchitectures: list[str]
-    CompatibleRuntimes: list[str]
-    LicenseInfo: str
-
-
-class PublishLayerVersionResponse(t.TypedDict, total=False):
-    Content: LayerVersionContentOutput
-    LayerArn: str
-    LayerVersionArn: str
-    Description: str
-    CreatedDate: str
-    Version: int
-    CompatibleArchitectures: list[str]
-    CompatibleRuntimes: list[str]
-    LicenseInfo: str
-
-
-class PublishVersionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    CodeSha256: str
-    Description: str
-    RevisionId: str
-    PublishTo: str
-
-
-class PutFunctionConcurrencyRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    ReservedConcurrentExecutions: t.Required[int]
-
-
-class PutFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-    MaximumRetryAttempts: int
-    MaximumEventAgeInSeconds: int
-    DestinationConfig: DestinationConfig
-
-
-class PutFunctionRecursionConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    RecursiveLoop: t.Required[str]
-
-
-class PutFunctionRecursionConfigResponse(t.TypedDict, total=False):
-    RecursiveLoop: str
-
-
-class RemovePermissionRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    StatementId: t.Required[str]
-    Qualifier: str
-    RevisionId: str
-
-
-class ResolvedS3Object(t.TypedDict, total=False):
-    S3Bucket: str
-    S3Key: str
-    S3ObjectVersion: str
-
-
-class RuntimeVersionConfig(t.TypedDict, total=False):
-    RuntimeVersionArn: str
-    Error: RuntimeVersionError
-
-
-class RuntimeVersionError(t.TypedDict, total=False):
-    ErrorCode: str
-    Message: str
-
-
-class S3FilesConfig(t.TypedDict, total=False):
-    DirectS3Read: str
-
-
-class ScalingConfig(t.TypedDict, total=False):
-    MaximumConcurrency: int
-
-
-class SelfManagedEventSource(t.TypedDict, total=False):
-    Endpoints: dict[str, list[str]]
-
-
-class SelfManagedKafkaEventSourceConfig(t.TypedDict, total=False):
-    ConsumerGroupId: str
-    SchemaRegistryConfig: KafkaSchemaRegistryConfig
-    ConsumptionMode: str
-
-
-class SnapStart(t.TypedDict, total=False):
-    ApplyOn: str
-
-
-class SnapStartResponse(t.TypedDict, total=False):
-    ApplyOn: str
-    OptimizationStatus: str
-
-
-class SourceAccessConfiguration(t.TypedDict, total=False):
-    Type: str
-    URI: str
-
-
-class TagResourceRequest(t.TypedDict, total=False):
-    Resource: t.Required[str]
-    Tags: t.Required[dict[str, str]]
-
-
-class TagsError(t.TypedDict, total=False):
-    ErrorCode: t.Required[str]
-    Message: t.Required[str]
-
-
-class TenancyConfig(t.TypedDict, total=False):
-    TenantIsolationMode: t.Required[str]
-
-
-class TracingConfig(t.TypedDict, total=False):
-    Mode: str
-
-
-class TracingConfigResponse(t.TypedDict, total=False):
-    Mode: str
-
-
-class UntagResourceRequest(t.TypedDict, total=False):
-    Resource: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
-class UpdateAliasRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Name: t.Required[str]
-    FunctionVersion: str
-    Description: str
-    RoutingConfig: AliasRoutingConfiguration
-    RevisionId: str
-
-
-class UpdateEventSourceMappingRequest(t.TypedDict, total=False):
-    UUID: t.Required[str]
-    FunctionName: str
-    Enabled: bool
-    BatchSize: int
-    FilterCriteria: FilterCriteria
-    KMSKeyArn: str
-    MetricsConfig: EventSourceMappingMetricsConfig
-    LoggingConfig: EventSourceMappingLoggingConfig
-    ScalingConfig: ScalingConfig
-    MaximumBatchingWindowInSeconds: int
-    ParallelizationFactor: int
-    DestinationConfig: DestinationConfig
-    MaximumRecordAgeInSeconds: int
-    BisectBatchOnFunctionError: bool
-    MaximumRetryAttempts: int
-    TumblingWindowInSeconds: int
-    SourceAccessConfigurations: list[SourceAccessConfiguration]
-    FunctionResponseTypes: list[str]
-    AmazonManagedKafkaEventSourceConfig: AmazonManagedKafkaEventSourceConfig
-    SelfManagedKafkaEventSourceConfig: SelfManagedKafkaEventSourceConfig
-    DocumentDBEventSourceConfig: DocumentDBEventSourceConfig
-    ProvisionedPollerConfig: ProvisionedPollerConfig
-
-
-class UpdateFunctionCodeRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    ZipFile: bytes
-    S3Bucket: str
-    S3Key: str
-    S3ObjectVersion: str
-    S3ObjectStorageMode: str
-    ImageUri: str
-    Architectures: list[str]
-    Publish: bool
-    PublishTo: str
-    DryRun: bool
-    RevisionId: str
-    SourceKMSKeyArn: str
-
-
-class UpdateFunctionConfigurationRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Role: str
-    Handler: str
-    Description: str
-    Timeout: int
-    MemorySize: int
-    VpcConfig: VpcConfig
-    Environment: Environment
-    Runtime: str
-    DeadLetterConfig: DeadLetterConfig
-    KMSKeyArn: str
-    TracingConfig: TracingConfig
-    RevisionId: str
-    Layers: list[str]
-    FileSystemConfigs: list[FileSystemConfig]
-    ImageConfig: ImageConfig
-    EphemeralStorage: EphemeralStorage
-    SnapStart: SnapStart
-    LoggingConfig: LoggingConfig
-    CapacityProviderConfig: CapacityProviderConfig
-    DurableConfig: DurableConfig
-    RuntimeConfig: FunctionRuntimeConfig
-    AcceleratorConfig: AcceleratorConfig
-
-
-class UpdateFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-    MaximumRetryAttempts: int
-    MaximumEventAgeInSeconds: int
-    DestinationConfig: DestinationConfig
-
-
-class UpdateFunctionUrlConfigRequest(t.TypedDict, total=False):
-    FunctionName: t.Required[str]
-    Qualifier: str
-    AuthType: str
-    Cors: Cors
-    InvokeMode: str
-
-
-class UpdateFunctionUrlConfigResponse(t.TypedDict, total=False):
-    FunctionUrl: t.Required[str]
-    FunctionArn: t.Required[str]
-    AuthType: t.Required[str]
-    Cors: Cors
-    CreationTime: t.Required[str]
-    LastModifiedTime: t.Required[str]
-    InvokeMode: str
-
-
-class VpcConfig(t.TypedDict, total=False):
-    SubnetIds: list[str]
-    SecurityGroupIds: list[str]
-    Ipv6AllowedForDualStack: bool
-
-
-class VpcConfigResponse(t.TypedDict, total=False):
-    SubnetIds: list[str]
-    SecurityGroupIds: list[str]
-    VpcId: str
-    Ipv6AllowedForDualStack: bool
-
-
 class AliasLimitExceededException(AwsError):
     code = "AliasLimitExceededException"
     status = 400
@@ -1321,3 +312,880 @@ class TooManyRequestsException(AwsError):
 class UnsupportedMediaTypeException(AwsError):
     code = "UnsupportedMediaTypeException"
     status = 415
+
+
+if t.TYPE_CHECKING:
+
+    class AcceleratorConfig(t.TypedDict, total=False):
+        AcceleratorMemorySize: t.Required[int]
+
+    class AccountLimit(t.TypedDict, total=False):
+        TotalCodeSize: int
+        CodeSizeUnzipped: int
+        CodeSizeZipped: int
+        ConcurrentExecutions: int
+        UnreservedConcurrentExecutions: int
+
+    class AccountUsage(t.TypedDict, total=False):
+        TotalCodeSize: int
+        FunctionCount: int
+
+    class AddPermissionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        StatementId: t.Required[str]
+        Action: t.Required[str]
+        Principal: t.Required[str]
+        SourceArn: str
+        FunctionUrlAuthType: str
+        InvokedViaFunctionUrl: bool
+        SourceAccount: str
+        EventSourceToken: str
+        Qualifier: str
+        RevisionId: str
+        PrincipalOrgID: str
+
+    class AddPermissionResponse(t.TypedDict, total=False):
+        Statement: str
+
+    class AliasConfiguration(t.TypedDict, total=False):
+        AliasArn: str
+        Name: str
+        FunctionVersion: str
+        Description: str
+        RoutingConfig: AliasRoutingConfiguration
+        RevisionId: str
+
+    class AliasRoutingConfiguration(t.TypedDict, total=False):
+        AdditionalVersionWeights: dict[str, float]
+
+    class AmazonManagedKafkaEventSourceConfig(t.TypedDict, total=False):
+        ConsumerGroupId: str
+        SchemaRegistryConfig: KafkaSchemaRegistryConfig
+
+    class CapacityProviderConfig(t.TypedDict, total=False):
+        LambdaManagedInstancesCapacityProviderConfig: t.Required[
+            LambdaManagedInstancesCapacityProviderConfig
+        ]
+
+    class Concurrency(t.TypedDict, total=False):
+        ReservedConcurrentExecutions: int
+
+    class Cors(t.TypedDict, total=False):
+        AllowCredentials: bool
+        AllowHeaders: list[str]
+        AllowMethods: list[str]
+        AllowOrigins: list[str]
+        ExposeHeaders: list[str]
+        MaxAge: int
+
+    class CreateAliasRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Name: t.Required[str]
+        FunctionVersion: t.Required[str]
+        Description: str
+        RoutingConfig: AliasRoutingConfiguration
+
+    class CreateEventSourceMappingRequest(t.TypedDict, total=False):
+        EventSourceArn: str
+        FunctionName: t.Required[str]
+        Enabled: bool
+        BatchSize: int
+        FilterCriteria: FilterCriteria
+        KMSKeyArn: str
+        MetricsConfig: EventSourceMappingMetricsConfig
+        LoggingConfig: EventSourceMappingLoggingConfig
+        ScalingConfig: ScalingConfig
+        MaximumBatchingWindowInSeconds: int
+        ParallelizationFactor: int
+        StartingPosition: str
+        StartingPositionTimestamp: float
+        DestinationConfig: DestinationConfig
+        MaximumRecordAgeInSeconds: int
+        BisectBatchOnFunctionError: bool
+        MaximumRetryAttempts: int
+        Tags: dict[str, str]
+        TumblingWindowInSeconds: int
+        Topics: list[str]
+        Queues: list[str]
+        SourceAccessConfigurations: list[SourceAccessConfiguration]
+        SelfManagedEventSource: SelfManagedEventSource
+        FunctionResponseTypes: list[str]
+        AmazonManagedKafkaEventSourceConfig: AmazonManagedKafkaEventSourceConfig
+        SelfManagedKafkaEventSourceConfig: SelfManagedKafkaEventSourceConfig
+        DocumentDBEventSourceConfig: DocumentDBEventSourceConfig
+        ProvisionedPollerConfig: ProvisionedPollerConfig
+
+    class CreateFunctionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Runtime: str
+        Role: t.Required[str]
+        Handler: str
+        Code: t.Required[FunctionCode]
+        Description: str
+        Timeout: int
+        MemorySize: int
+        Publish: bool
+        PublishTo: str
+        VpcConfig: VpcConfig
+        PackageType: str
+        DeadLetterConfig: DeadLetterConfig
+        Environment: Environment
+        KMSKeyArn: str
+        TracingConfig: TracingConfig
+        Tags: dict[str, str]
+        Layers: list[str]
+        FileSystemConfigs: list[FileSystemConfig]
+        CodeSigningConfigArn: str
+        ImageConfig: ImageConfig
+        Architectures: list[str]
+        EphemeralStorage: EphemeralStorage
+        SnapStart: SnapStart
+        LoggingConfig: LoggingConfig
+        TenancyConfig: TenancyConfig
+        CapacityProviderConfig: CapacityProviderConfig
+        DurableConfig: DurableConfig
+        RuntimeConfig: FunctionRuntimeConfig
+        AcceleratorConfig: AcceleratorConfig
+
+    class CreateFunctionUrlConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+        AuthType: t.Required[str]
+        Cors: Cors
+        InvokeMode: str
+
+    class CreateFunctionUrlConfigResponse(t.TypedDict, total=False):
+        FunctionUrl: t.Required[str]
+        FunctionArn: t.Required[str]
+        AuthType: t.Required[str]
+        Cors: Cors
+        CreationTime: t.Required[str]
+        InvokeMode: str
+
+    class DeadLetterConfig(t.TypedDict, total=False):
+        TargetArn: str
+
+    class DeleteAliasRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Name: t.Required[str]
+
+    class DeleteEventSourceMappingRequest(t.TypedDict, total=False):
+        UUID: t.Required[str]
+
+    class DeleteFunctionConcurrencyRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+
+    class DeleteFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class DeleteFunctionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class DeleteFunctionResponse(t.TypedDict, total=False):
+        StatusCode: int
+
+    class DeleteFunctionUrlConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class DeleteLayerVersionRequest(t.TypedDict, total=False):
+        LayerName: t.Required[str]
+        VersionNumber: t.Required[int]
+
+    class DestinationConfig(t.TypedDict, total=False):
+        OnSuccess: OnSuccess
+        OnFailure: OnFailure
+
+    class DocumentDBEventSourceConfig(t.TypedDict, total=False):
+        DatabaseName: str
+        CollectionName: str
+        FullDocument: str
+
+    class DurableConfig(t.TypedDict, total=False):
+        KMSKeyArn: str
+        RetentionPeriodInDays: int
+        ExecutionTimeout: int
+
+    class Environment(t.TypedDict, total=False):
+        Variables: dict[str, str]
+
+    class EnvironmentError(t.TypedDict, total=False):
+        ErrorCode: str
+        Message: str
+
+    class EnvironmentResponse(t.TypedDict, total=False):
+        Variables: dict[str, str]
+        Error: EnvironmentError
+
+    class EphemeralStorage(t.TypedDict, total=False):
+        Size: t.Required[int]
+
+    class EventSourceMappingConfiguration(t.TypedDict, total=False):
+        UUID: str
+        StartingPosition: str
+        StartingPositionTimestamp: float
+        BatchSize: int
+        MaximumBatchingWindowInSeconds: int
+        ParallelizationFactor: int
+        EventSourceArn: str
+        FilterCriteria: FilterCriteria
+        FilterCriteriaError: FilterCriteriaError
+        KMSKeyArn: str
+        MetricsConfig: EventSourceMappingMetricsConfig
+        LoggingConfig: EventSourceMappingLoggingConfig
+        ScalingConfig: ScalingConfig
+        FunctionArn: str
+        LastModified: float
+        LastProcessingResult: str
+        State: str
+        StateTransitionReason: str
+        DestinationConfig: DestinationConfig
+        Topics: list[str]
+        Queues: list[str]
+        SourceAccessConfigurations: list[SourceAccessConfiguration]
+        SelfManagedEventSource: SelfManagedEventSource
+        MaximumRecordAgeInSeconds: int
+        BisectBatchOnFunctionError: bool
+        MaximumRetryAttempts: int
+        TumblingWindowInSeconds: int
+        FunctionResponseTypes: list[str]
+        AmazonManagedKafkaEventSourceConfig: AmazonManagedKafkaEventSourceConfig
+        SelfManagedKafkaEventSourceConfig: SelfManagedKafkaEventSourceConfig
+        DocumentDBEventSourceConfig: DocumentDBEventSourceConfig
+        EventSourceMappingArn: str
+        ProvisionedPollerConfig: ProvisionedPollerConfig
+
+    class EventSourceMappingLoggingConfig(t.TypedDict, total=False):
+        SystemLogLevel: str
+
+    class EventSourceMappingMetricsConfig(t.TypedDict, total=False):
+        Metrics: list[str]
+
+    class FileSystemConfig(t.TypedDict, total=False):
+        Arn: t.Required[str]
+        LocalMountPath: t.Required[str]
+        S3FilesConfig: S3FilesConfig
+
+    class Filter(t.TypedDict, total=False):
+        Pattern: str
+
+    class FilterCriteria(t.TypedDict, total=False):
+        Filters: list[Filter]
+
+    class FilterCriteriaError(t.TypedDict, total=False):
+        ErrorCode: str
+        Message: str
+
+    class FunctionCode(t.TypedDict, total=False):
+        ZipFile: bytes
+        S3Bucket: str
+        S3Key: str
+        S3ObjectVersion: str
+        S3ObjectStorageMode: str
+        ImageUri: str
+        SourceKMSKeyArn: str
+
+    class FunctionCodeLocation(t.TypedDict, total=False):
+        RepositoryType: str
+        Location: str
+        ImageUri: str
+        ResolvedImageUri: str
+        ResolvedS3Object: ResolvedS3Object
+        SourceKMSKeyArn: str
+        Error: FunctionCodeLocationError
+
+    class FunctionCodeLocationError(t.TypedDict, total=False):
+        ErrorCode: str
+        Message: str
+
+    class FunctionConfiguration(t.TypedDict, total=False):
+        FunctionName: str
+        FunctionArn: str
+        Runtime: str
+        Role: str
+        Handler: str
+        CodeSize: int
+        Description: str
+        Timeout: int
+        MemorySize: int
+        LastModified: str
+        CodeSha256: str
+        Version: str
+        VpcConfig: VpcConfigResponse
+        DeadLetterConfig: DeadLetterConfig
+        Environment: EnvironmentResponse
+        KMSKeyArn: str
+        TracingConfig: TracingConfigResponse
+        MasterArn: str
+        RevisionId: str
+        Layers: list[Layer]
+        State: str
+        StateReason: str
+        StateReasonCode: str
+        LastUpdateStatus: str
+        LastUpdateStatusReason: str
+        LastUpdateStatusReasonCode: str
+        FileSystemConfigs: list[FileSystemConfig]
+        SigningProfileVersionArn: str
+        SigningJobArn: str
+        PackageType: str
+        ImageConfigResponse: ImageConfigResponse
+        Architectures: list[str]
+        EphemeralStorage: EphemeralStorage
+        SnapStart: SnapStartResponse
+        RuntimeVersionConfig: RuntimeVersionConfig
+        LoggingConfig: LoggingConfig
+        TenancyConfig: TenancyConfig
+        CapacityProviderConfig: CapacityProviderConfig
+        ConfigSha256: str
+        DurableConfig: DurableConfig
+        RuntimeConfig: FunctionRuntimeConfig
+        AcceleratorConfig: AcceleratorConfig
+
+    class FunctionEventInvokeConfig(t.TypedDict, total=False):
+        LastModified: float
+        FunctionArn: str
+        MaximumRetryAttempts: int
+        MaximumEventAgeInSeconds: int
+        DestinationConfig: DestinationConfig
+
+    class FunctionRuntimeConfig(t.TypedDict, total=False):
+        RuntimeArn: t.Required[str]
+        RuntimeAlias: t.Required[str]
+
+    class FunctionUrlConfig(t.TypedDict, total=False):
+        FunctionUrl: t.Required[str]
+        FunctionArn: t.Required[str]
+        CreationTime: t.Required[str]
+        LastModifiedTime: t.Required[str]
+        Cors: Cors
+        AuthType: t.Required[str]
+        InvokeMode: str
+
+    class GetAccountSettingsRequest(t.TypedDict, total=False):
+        pass
+
+    class GetAccountSettingsResponse(t.TypedDict, total=False):
+        AccountLimit: AccountLimit
+        AccountUsage: AccountUsage
+
+    class GetAliasRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Name: t.Required[str]
+
+    class GetEventSourceMappingRequest(t.TypedDict, total=False):
+        UUID: t.Required[str]
+
+    class GetFunctionCodeSigningConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+
+    class GetFunctionCodeSigningConfigResponse(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+        FunctionName: t.Required[str]
+
+    class GetFunctionConcurrencyRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+
+    class GetFunctionConcurrencyResponse(t.TypedDict, total=False):
+        ReservedConcurrentExecutions: int
+
+    class GetFunctionConfigurationRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class GetFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class GetFunctionRecursionConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+
+    class GetFunctionRecursionConfigResponse(t.TypedDict, total=False):
+        RecursiveLoop: str
+
+    class GetFunctionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class GetFunctionResponse(t.TypedDict, total=False):
+        Configuration: FunctionConfiguration
+        Code: FunctionCodeLocation
+        Tags: dict[str, str]
+        TagsError: TagsError
+        Concurrency: Concurrency
+
+    class GetFunctionUrlConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class GetFunctionUrlConfigResponse(t.TypedDict, total=False):
+        FunctionUrl: t.Required[str]
+        FunctionArn: t.Required[str]
+        AuthType: t.Required[str]
+        Cors: Cors
+        CreationTime: t.Required[str]
+        LastModifiedTime: t.Required[str]
+        InvokeMode: str
+
+    class GetLayerVersionByArnRequest(t.TypedDict, total=False):
+        Arn: t.Required[str]
+
+    class GetLayerVersionRequest(t.TypedDict, total=False):
+        LayerName: t.Required[str]
+        VersionNumber: t.Required[int]
+
+    class GetLayerVersionResponse(t.TypedDict, total=False):
+        Content: LayerVersionContentOutput
+        LayerArn: str
+        LayerVersionArn: str
+        Description: str
+        CreatedDate: str
+        Version: int
+        CompatibleArchitectures: list[str]
+        CompatibleRuntimes: list[str]
+        LicenseInfo: str
+
+    class GetPolicyRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class GetPolicyResponse(t.TypedDict, total=False):
+        Policy: str
+        RevisionId: str
+
+    class GetProvisionedConcurrencyConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: t.Required[str]
+
+    class GetProvisionedConcurrencyConfigResponse(t.TypedDict, total=False):
+        RequestedProvisionedConcurrentExecutions: int
+        AvailableProvisionedConcurrentExecutions: int
+        AllocatedProvisionedConcurrentExecutions: int
+        Status: str
+        StatusReason: str
+        LastModified: str
+
+    class GetRuntimeManagementConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+
+    class GetRuntimeManagementConfigResponse(t.TypedDict, total=False):
+        UpdateRuntimeOn: str
+        FunctionArn: str
+        RuntimeVersionArn: str
+
+    class ImageConfig(t.TypedDict, total=False):
+        EntryPoint: list[str]
+        Command: list[str]
+        WorkingDirectory: str
+
+    class ImageConfigError(t.TypedDict, total=False):
+        ErrorCode: str
+        Message: str
+
+    class ImageConfigResponse(t.TypedDict, total=False):
+        ImageConfig: ImageConfig
+        Error: ImageConfigError
+
+    class InvocationRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        InvocationType: str
+        LogType: str
+        ClientContext: str
+        DurableExecutionName: str
+        Payload: bytes
+        Qualifier: str
+        TenantId: str
+
+    class InvocationResponse(t.TypedDict, total=False):
+        StatusCode: int
+        FunctionError: str
+        LogResult: str
+        Payload: bytes
+        ExecutedVersion: str
+        DurableExecutionArn: str
+
+    class InvokeAsyncRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        InvokeArgs: t.Required[bytes | AsyncIterator[bytes]]
+
+    class InvokeAsyncResponse(t.TypedDict, total=False):
+        Status: int
+
+    class KafkaSchemaRegistryAccessConfig(t.TypedDict, total=False):
+        Type: str
+        URI: str
+
+    class KafkaSchemaRegistryConfig(t.TypedDict, total=False):
+        SchemaRegistryURI: str
+        EventRecordFormat: str
+        AccessConfigs: list[KafkaSchemaRegistryAccessConfig]
+        SchemaValidationConfigs: list[KafkaSchemaValidationConfig]
+
+    class KafkaSchemaValidationConfig(t.TypedDict, total=False):
+        Attribute: str
+
+    class LambdaManagedInstancesCapacityProviderConfig(t.TypedDict, total=False):
+        CapacityProviderArn: t.Required[str]
+        PerExecutionEnvironmentMaxConcurrency: int
+        ExecutionEnvironmentMemoryGiBPerVCpu: float
+
+    class Layer(t.TypedDict, total=False):
+        Arn: str
+        CodeSize: int
+        SigningProfileVersionArn: str
+        SigningJobArn: str
+
+    class LayerVersionContentInput(t.TypedDict, total=False):
+        S3Bucket: str
+        S3Key: str
+        S3ObjectVersion: str
+        S3ObjectStorageMode: str
+        ZipFile: bytes
+
+    class LayerVersionContentOutput(t.TypedDict, total=False):
+        Location: str
+        CodeSha256: str
+        CodeSize: int
+        SigningProfileVersionArn: str
+        SigningJobArn: str
+        ResolvedS3Object: ResolvedS3Object
+
+    class LayerVersionsListItem(t.TypedDict, total=False):
+        LayerVersionArn: str
+        Version: int
+        Description: str
+        CreatedDate: str
+        CompatibleArchitectures: list[str]
+        CompatibleRuntimes: list[str]
+        LicenseInfo: str
+
+    class LayersListItem(t.TypedDict, total=False):
+        LayerName: str
+        LayerArn: str
+        LatestMatchingVersion: LayerVersionsListItem
+
+    class ListAliasesRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        FunctionVersion: str
+        Marker: str
+        MaxItems: int
+
+    class ListAliasesResponse(t.TypedDict, total=False):
+        NextMarker: str
+        Aliases: list[AliasConfiguration]
+
+    class ListEventSourceMappingsRequest(t.TypedDict, total=False):
+        EventSourceArn: str
+        FunctionName: str
+        Marker: str
+        MaxItems: int
+
+    class ListEventSourceMappingsResponse(t.TypedDict, total=False):
+        NextMarker: str
+        EventSourceMappings: list[EventSourceMappingConfiguration]
+
+    class ListFunctionEventInvokeConfigsRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListFunctionEventInvokeConfigsResponse(t.TypedDict, total=False):
+        FunctionEventInvokeConfigs: list[FunctionEventInvokeConfig]
+        NextMarker: str
+
+    class ListFunctionUrlConfigsRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListFunctionUrlConfigsResponse(t.TypedDict, total=False):
+        FunctionUrlConfigs: t.Required[list[FunctionUrlConfig]]
+        NextMarker: str
+
+    class ListFunctionsRequest(t.TypedDict, total=False):
+        MasterRegion: str
+        FunctionVersion: str
+        Marker: str
+        MaxItems: int
+
+    class ListFunctionsResponse(t.TypedDict, total=False):
+        NextMarker: str
+        Functions: list[FunctionConfiguration]
+
+    class ListLayerVersionsRequest(t.TypedDict, total=False):
+        CompatibleArchitecture: str
+        CompatibleRuntime: str
+        LayerName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListLayerVersionsResponse(t.TypedDict, total=False):
+        NextMarker: str
+        LayerVersions: list[LayerVersionsListItem]
+
+    class ListLayersRequest(t.TypedDict, total=False):
+        CompatibleArchitecture: str
+        CompatibleRuntime: str
+        Marker: str
+        MaxItems: int
+
+    class ListLayersResponse(t.TypedDict, total=False):
+        NextMarker: str
+        Layers: list[LayersListItem]
+
+    class ListTagsRequest(t.TypedDict, total=False):
+        Resource: t.Required[str]
+
+    class ListTagsResponse(t.TypedDict, total=False):
+        Tags: dict[str, str]
+
+    class ListVersionsByFunctionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListVersionsByFunctionResponse(t.TypedDict, total=False):
+        NextMarker: str
+        Versions: list[FunctionConfiguration]
+
+    class LoggingConfig(t.TypedDict, total=False):
+        LogFormat: str
+        ApplicationLogLevel: str
+        SystemLogLevel: str
+        LogGroup: str
+
+    class OnFailure(t.TypedDict, total=False):
+        Destination: str
+
+    class OnSuccess(t.TypedDict, total=False):
+        Destination: str
+
+    class ProvisionedPollerConfig(t.TypedDict, total=False):
+        MinimumPollers: int
+        MaximumPollers: int
+        PollerGroupName: str
+
+    class PublishLayerVersionRequest(t.TypedDict, total=False):
+        LayerName: t.Required[str]
+        Description: str
+        Content: t.Required[LayerVersionContentInput]
+        CompatibleArchitectures: list[str]
+        CompatibleRuntimes: list[str]
+        LicenseInfo: str
+
+    class PublishLayerVersionResponse(t.TypedDict, total=False):
+        Content: LayerVersionContentOutput
+        LayerArn: str
+        LayerVersionArn: str
+        Description: str
+        CreatedDate: str
+        Version: int
+        CompatibleArchitectures: list[str]
+        CompatibleRuntimes: list[str]
+        LicenseInfo: str
+
+    class PublishVersionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        CodeSha256: str
+        Description: str
+        RevisionId: str
+        PublishTo: str
+
+    class PutFunctionConcurrencyRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        ReservedConcurrentExecutions: t.Required[int]
+
+    class PutFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+        MaximumRetryAttempts: int
+        MaximumEventAgeInSeconds: int
+        DestinationConfig: DestinationConfig
+
+    class PutFunctionRecursionConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        RecursiveLoop: t.Required[str]
+
+    class PutFunctionRecursionConfigResponse(t.TypedDict, total=False):
+        RecursiveLoop: str
+
+    class RemovePermissionRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        StatementId: t.Required[str]
+        Qualifier: str
+        RevisionId: str
+
+    class ResolvedS3Object(t.TypedDict, total=False):
+        S3Bucket: str
+        S3Key: str
+        S3ObjectVersion: str
+
+    class RuntimeVersionConfig(t.TypedDict, total=False):
+        RuntimeVersionArn: str
+        Error: RuntimeVersionError
+
+    class RuntimeVersionError(t.TypedDict, total=False):
+        ErrorCode: str
+        Message: str
+
+    class S3FilesConfig(t.TypedDict, total=False):
+        DirectS3Read: str
+
+    class ScalingConfig(t.TypedDict, total=False):
+        MaximumConcurrency: int
+
+    class SelfManagedEventSource(t.TypedDict, total=False):
+        Endpoints: dict[str, list[str]]
+
+    class SelfManagedKafkaEventSourceConfig(t.TypedDict, total=False):
+        ConsumerGroupId: str
+        SchemaRegistryConfig: KafkaSchemaRegistryConfig
+        ConsumptionMode: str
+
+    class SnapStart(t.TypedDict, total=False):
+        ApplyOn: str
+
+    class SnapStartResponse(t.TypedDict, total=False):
+        ApplyOn: str
+        OptimizationStatus: str
+
+    class SourceAccessConfiguration(t.TypedDict, total=False):
+        Type: str
+        URI: str
+
+    class TagResourceRequest(t.TypedDict, total=False):
+        Resource: t.Required[str]
+        Tags: t.Required[dict[str, str]]
+
+    class TagsError(t.TypedDict, total=False):
+        ErrorCode: t.Required[str]
+        Message: t.Required[str]
+
+    class TenancyConfig(t.TypedDict, total=False):
+        TenantIsolationMode: t.Required[str]
+
+    class TracingConfig(t.TypedDict, total=False):
+        Mode: str
+
+    class TracingConfigResponse(t.TypedDict, total=False):
+        Mode: str
+
+    class UntagResourceRequest(t.TypedDict, total=False):
+        Resource: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UpdateAliasRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Name: t.Required[str]
+        FunctionVersion: str
+        Description: str
+        RoutingConfig: AliasRoutingConfiguration
+        RevisionId: str
+
+    class UpdateEventSourceMappingRequest(t.TypedDict, total=False):
+        UUID: t.Required[str]
+        FunctionName: str
+        Enabled: bool
+        BatchSize: int
+        FilterCriteria: FilterCriteria
+        KMSKeyArn: str
+        MetricsConfig: EventSourceMappingMetricsConfig
+        LoggingConfig: EventSourceMappingLoggingConfig
+        ScalingConfig: ScalingConfig
+        MaximumBatchingWindowInSeconds: int
+        ParallelizationFactor: int
+        DestinationConfig: DestinationConfig
+        MaximumRecordAgeInSeconds: int
+        BisectBatchOnFunctionError: bool
+        MaximumRetryAttempts: int
+        TumblingWindowInSeconds: int
+        SourceAccessConfigurations: list[SourceAccessConfiguration]
+        FunctionResponseTypes: list[str]
+        AmazonManagedKafkaEventSourceConfig: AmazonManagedKafkaEventSourceConfig
+        SelfManagedKafkaEventSourceConfig: SelfManagedKafkaEventSourceConfig
+        DocumentDBEventSourceConfig: DocumentDBEventSourceConfig
+        ProvisionedPollerConfig: ProvisionedPollerConfig
+
+    class UpdateFunctionCodeRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        ZipFile: bytes
+        S3Bucket: str
+        S3Key: str
+        S3ObjectVersion: str
+        S3ObjectStorageMode: str
+        ImageUri: str
+        Architectures: list[str]
+        Publish: bool
+        PublishTo: str
+        DryRun: bool
+        RevisionId: str
+        SourceKMSKeyArn: str
+
+    class UpdateFunctionConfigurationRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Role: str
+        Handler: str
+        Description: str
+        Timeout: int
+        MemorySize: int
+        VpcConfig: VpcConfig
+        Environment: Environment
+        Runtime: str
+        DeadLetterConfig: DeadLetterConfig
+        KMSKeyArn: str
+        TracingConfig: TracingConfig
+        RevisionId: str
+        Layers: list[str]
+        FileSystemConfigs: list[FileSystemConfig]
+        ImageConfig: ImageConfig
+        EphemeralStorage: EphemeralStorage
+        SnapStart: SnapStart
+        LoggingConfig: LoggingConfig
+        CapacityProviderConfig: CapacityProviderConfig
+        DurableConfig: DurableConfig
+        RuntimeConfig: FunctionRuntimeConfig
+        AcceleratorConfig: AcceleratorConfig
+
+    class UpdateFunctionEventInvokeConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+        MaximumRetryAttempts: int
+        MaximumEventAgeInSeconds: int
+        DestinationConfig: DestinationConfig
+
+    class UpdateFunctionUrlConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+        AuthType: str
+        Cors: Cors
+        InvokeMode: str
+
+    class UpdateFunctionUrlConfigResponse(t.TypedDict, total=False):
+        FunctionUrl: t.Required[str]
+        FunctionArn: t.Required[str]
+        AuthType: t.Required[str]
+        Cors: Cors
+        CreationTime: t.Required[str]
+        LastModifiedTime: t.Required[str]
+        InvokeMode: str
+
+    class VpcConfig(t.TypedDict, total=False):
+        SubnetIds: list[str]
+        SecurityGroupIds: list[str]
+        Ipv6AllowedForDualStack: bool
+
+    class VpcConfigResponse(t.TypedDict, total=False):
+        SubnetIds: list[str]
+        SecurityGroupIds: list[str]
+        VpcId: str
+        Ipv6AllowedForDualStack: bool
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,229 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class CreateLogGroupRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    kmsKeyId: str
-    tags: dict[str, str]
-    logGroupClass: str
-    deletionProtectionEnabled: bool
-
-
-class CreateLogStreamRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    logStreamName: t.Required[str]
-
-
-class DeleteLogGroupRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-
-
-class DeleteLogStreamRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    logStreamName: t.Required[str]
-
-
-class DeleteRetentionPolicyRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-
-
-class DescribeLogGroupsRequest(t.TypedDict, total=False):
-    accountIdentifiers: list[str]
-    logGroupNamePrefix: str
-    logGroupNamePattern: str
-    nextToken: str
-    limit: int
-    includeLinkedAccounts: bool
-    logGroupClass: str
-    logGroupIdentifiers: list[str]
-
-
-class DescribeLogGroupsResponse(t.TypedDict, total=False):
-    logGroups: list[LogGroup]
-    nextToken: str
-
-
-class DescribeLogStreamsRequest(t.TypedDict, total=False):
-    logGroupName: str
-    logGroupIdentifier: str
-    logStreamNamePrefix: str
-    orderBy: str
-    descending: bool
-    nextToken: str
-    limit: int
-
-
-class DescribeLogStreamsResponse(t.TypedDict, total=False):
-    logStreams: list[LogStream]
-    nextToken: str
-
-
-class Entity(t.TypedDict, total=False):
-    keyAttributes: dict[str, str]
-    attributes: dict[str, str]
-
-
-class FilterLogEventsRequest(t.TypedDict, total=False):
-    logGroupName: str
-    logGroupIdentifier: str
-    logStreamNames: list[str]
-    logStreamNamePrefix: str
-    startTime: int
-    endTime: int
-    filterPattern: str
-    nextToken: str
-    limit: int
-    startFromHead: bool
-    interleaved: bool
-    unmask: bool
-
-
-class FilterLogEventsResponse(t.TypedDict, total=False):
-    events: list[FilteredLogEvent]
-    searchedLogStreams: list[SearchedLogStream]
-    nextToken: str
-
-
-class FilteredLogEvent(t.TypedDict, total=False):
-    logStreamName: str
-    timestamp: int
-    message: str
-    ingestionTime: int
-    eventId: str
-
-
-class GetLogEventsRequest(t.TypedDict, total=False):
-    logGroupName: str
-    logGroupIdentifier: str
-    logStreamName: t.Required[str]
-    startTime: int
-    endTime: int
-    nextToken: str
-    limit: int
-    startFromHead: bool
-    unmask: bool
-
-
-class GetLogEventsResponse(t.TypedDict, total=False):
-    events: list[OutputLogEvent]
-    nextForwardToken: str
-    nextBackwardToken: str
-
-
-class InputLogEvent(t.TypedDict, total=False):
-    timestamp: t.Required[int]
-    message: t.Required[str]
-
-
-class ListTagsForResourceRequest(t.TypedDict, total=False):
-    resourceArn: t.Required[str]
-
-
-class ListTagsForResourceResponse(t.TypedDict, total=False):
-    tags: dict[str, str]
-
-
-class ListTagsLogGroupRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-
-
-class ListTagsLogGroupResponse(t.TypedDict, total=False):
-    tags: dict[str, str]
-
-
-class LogGroup(t.TypedDict, total=False):
-    logGroupName: str
-    creationTime: int
-    retentionInDays: int
-    metricFilterCount: int
-    arn: str
-    storedBytes: int
-    kmsKeyId: str
-    dataProtectionStatus: str
-    inheritedProperties: list[str]
-    logGroupClass: str
-    logGroupArn: str
-    deletionProtectionEnabled: bool
-    bearerTokenAuthenticationEnabled: bool
-    retentionPolicyName: str
-
-
-class LogStream(t.TypedDict, total=False):
-    logStreamName: str
-    creationTime: int
-    firstEventTimestamp: int
-    lastEventTimestamp: int
-    lastIngestionTime: int
-    uploadSequenceToken: str
-    arn: str
-    storedBytes: int
-
-
-class OutputLogEvent(t.TypedDict, total=False):
-    timestamp: int
-    message: str
-    ingestionTime: int
-
-
-class PutLogEventsRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    logStreamName: t.Required[str]
-    logEvents: t.Required[list[InputLogEvent]]
-    sequenceToken: str
-    entity: Entity
-
-
-class PutLogEventsResponse(t.TypedDict, total=False):
-    nextSequenceToken: str
-    rejectedLogEventsInfo: RejectedLogEventsInfo
-    rejectedEntityInfo: RejectedEntityInfo
-
-
-class PutLogGroupDeletionProtectionRequest(t.TypedDict, total=False):
-    logGroupIdentifier: t.Required[str]
-    deletionProtectionEnabled: t.Required[bool]
-
-
-class PutRetentionPolicyRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    retentionInDays: t.Required[int]
-
-
-class RejectedEntityInfo(t.TypedDict, total=False):
-    errorType: t.Required[str]
-
-
-class RejectedLogEventsInfo(t.TypedDict, total=False):
-    tooNewLogEventStartIndex: int
-    tooOldLogEventEndIndex: int
-    expiredLogEventEndIndex: int
-
-
-class SearchedLogStream(t.TypedDict, total=False):
-    logStreamName: str
-    searchedCompletely: bool
-
-
-class TagLogGroupRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    tags: t.Required[dict[str, str]]
-
-
-class TagResourceRequest(t.TypedDict, total=False):
-    resourceArn: t.Required[str]
-    tags: t.Required[dict[str, str]]
-
-
-class UntagLogGroupRequest(t.TypedDict, total=False):
-    logGroupName: t.Required[str]
-    tags: t.Required[list[str]]
-
-
-class UntagResourceRequest(t.TypedDict, total=False):
-    resourceArn: t.Required[str]
-    tagKeys: t.Required[list[str]]
-
-
 class AccessDeniedException(AwsError):
     code = "AccessDeniedException"
     status = 400
@@ -335,3 +112,202 @@ class UnrecognizedClientException(AwsError):
 class ValidationException(AwsError):
     code = "ValidationException"
     status = 400
+
+
+if t.TYPE_CHECKING:
+
+    class CreateLogGroupRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        kmsKeyId: str
+        tags: dict[str, str]
+        logGroupClass: str
+        deletionProtectionEnabled: bool
+
+    class CreateLogStreamRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        logStreamName: t.Required[str]
+
+    class DeleteLogGroupRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+
+    class DeleteLogStreamRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        logStreamName: t.Required[str]
+
+    class DeleteRetentionPolicyRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+
+    class DescribeLogGroupsRequest(t.TypedDict, total=False):
+        accountIdentifiers: list[str]
+        logGroupNamePrefix: str
+        logGroupNamePattern: str
+        nextToken: str
+        limit: int
+        includeLinkedAccounts: bool
+        logGroupClass: str
+        logGroupIdentifiers: list[str]
+
+    class DescribeLogGroupsResponse(t.TypedDict, total=False):
+        logGroups: list[LogGroup]
+        nextToken: str
+
+    class DescribeLogStreamsRequest(t.TypedDict, total=False):
+        logGroupName: str
+        logGroupIdentifier: str
+        logStreamNamePrefix: str
+        orderBy: str
+        descending: bool
+        nextToken: str
+        limit: int
+
+    class DescribeLogStreamsResponse(t.TypedDict, total=False):
+        logStreams: list[LogStream]
+        nextToken: str
+
+    class Entity(t.TypedDict, total=False):
+        keyAttributes: dict[str, str]
+        attributes: dict[str, str]
+
+    class FilterLogEventsRequest(t.TypedDict, total=False):
+        logGroupName: str
+        logGroupIdentifier: str
+        logStreamNames: list[str]
+        logStreamNamePrefix: str
+        startTime: int
+        endTime: int
+        filterPattern: str
+        nextToken: str
+        limit: int
+        startFromHead: bool
+        interleaved: bool
+        unmask: bool
+
+    class FilterLogEventsResponse(t.TypedDict, total=False):
+        events: list[FilteredLogEvent]
+        searchedLogStreams: list[SearchedLogStream]
+        nextToken: str
+
+    class FilteredLogEvent(t.TypedDict, total=False):
+        logStreamName: str
+        timestamp: int
+        message: str
+        ingestionTime: int
+        eventId: str
+
+    class GetLogEventsRequest(t.TypedDict, total=False):
+        logGroupName: str
+        logGroupIdentifier: str
+        logStreamName: t.Required[str]
+        startTime: int
+        endTime: int
+        nextToken: str
+        limit: int
+        startFromHead: bool
+        unmask: bool
+
+    class GetLogEventsResponse(t.TypedDict, total=False):
+        events: list[OutputLogEvent]
+        nextForwardToken: str
+        nextBackwardToken: str
+
+    class InputLogEvent(t.TypedDict, total=False):
+        timestamp: t.Required[int]
+        message: t.Required[str]
+
+    class ListTagsForResourceRequest(t.TypedDict, total=False):
+        resourceArn: t.Required[str]
+
+    class ListTagsForResourceResponse(t.TypedDict, total=False):
+        tags: dict[str, str]
+
+    class ListTagsLogGroupRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+
+    class ListTagsLogGroupResponse(t.TypedDict, total=False):
+        tags: dict[str, str]
+
+    class LogGroup(t.TypedDict, total=False):
+        logGroupName: str
+        creationTime: int
+        retentionInDays: int
+        metricFilterCount: int
+        arn: str
+        storedBytes: int
+        kmsKeyId: str
+        dataProtectionStatus: str
+        inheritedProperties: list[str]
+        logGroupClass: str
+        logGroupArn: str
+        deletionProtectionEnabled: bool
+        bearerTokenAuthenticationEnabled: bool
+        retentionPolicyName: str
+
+    class LogStream(t.TypedDict, total=False):
+        logStreamName: str
+        creationTime: int
+        firstEventTimestamp: int
+        lastEventTimestamp: int
+        lastIngestionTime: int
+        uploadSequenceToken: str
+        arn: str
+        storedBytes: int
+
+    class OutputLogEvent(t.TypedDict, total=False):
+        timestamp: int
+        message: str
+        ingestionTime: int
+
+    class PutLogEventsRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        logStreamName: t.Required[str]
+        logEvents: t.Required[list[InputLogEvent]]
+        sequenceToken: str
+        entity: Entity
+
+    class PutLogEventsResponse(t.TypedDict, total=False):
+        nextSequenceToken: str
+        rejectedLogEventsInfo: RejectedLogEventsInfo
+        rejectedEntityInfo: RejectedEntityInfo
+
+    class PutLogGroupDeletionProtectionRequest(t.TypedDict, total=False):
+        logGroupIdentifier: t.Required[str]
+        deletionProtectionEnabled: t.Required[bool]
+
+    class PutRetentionPolicyRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        retentionInDays: t.Required[int]
+
+    class RejectedEntityInfo(t.TypedDict, total=False):
+        errorType: t.Required[str]
+
+    class RejectedLogEventsInfo(t.TypedDict, total=False):
+        tooNewLogEventStartIndex: int
+        tooOldLogEventEndIndex: int
+        expiredLogEventEndIndex: int
+
+    class SearchedLogStream(t.TypedDict, total=False):
+        logStreamName: str
+        searchedCompletely: bool
+
+    class TagLogGroupRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        tags: t.Required[dict[str, str]]
+
+    class TagResourceRequest(t.TypedDict, total=False):
+        resourceArn: t.Required[str]
+        tags: t.Required[dict[str, str]]
+
+    class UntagLogGroupRequest(t.TypedDict, total=False):
+        logGroupName: t.Required[str]
+        tags: t.Required[list[str]]
+
+    class UntagResourceRequest(t.TypedDict, total=False):
+        resourceArn: t.Required[str]
+        tagKeys: t.Required[list[str]]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -8,1767 +8,6 @@ from collections.abc import AsyncIterator
 from serein.base.errors import AwsError
 
 
-class AbortIncompleteMultipartUpload(t.TypedDict, total=False):
-    DaysAfterInitiation: int
-
-
-class AbortMultipartUploadOutput(t.TypedDict, total=False):
-    RequestCharged: str
-    VersionId: str
-
-
-class AbortMultipartUploadRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    UploadId: t.Required[str]
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    IfMatchInitiatedTime: float
-
-
-class AccelerateConfiguration(t.TypedDict, total=False):
-    Status: str
-
-
-class AccessControlPolicy(t.TypedDict, total=False):
-    Grants: list[Grant]
-    Owner: Owner
-
-
-class AccessControlTranslation(t.TypedDict, total=False):
-    Owner: t.Required[str]
-
-
-class BlockedEncryptionTypes(t.TypedDict, total=False):
-    EncryptionType: list[str]
-
-
-class Bucket(t.TypedDict, total=False):
-    Name: str
-    CreationDate: float
-    BucketRegion: str
-    BucketArn: str
-
-
-class BucketInfo(t.TypedDict, total=False):
-    DataRedundancy: str
-    Type: str
-
-
-class BucketLifecycleConfiguration(t.TypedDict, total=False):
-    Rules: t.Required[list[LifecycleRule]]
-
-
-class BucketLoggingStatus(t.TypedDict, total=False):
-    LoggingEnabled: LoggingEnabled
-
-
-class CORSConfiguration(t.TypedDict, total=False):
-    CORSRules: t.Required[list[CORSRule]]
-
-
-class CORSRule(t.TypedDict, total=False):
-    ID: str
-    AllowedHeaders: list[str]
-    AllowedMethods: t.Required[list[str]]
-    AllowedOrigins: t.Required[list[str]]
-    ExposeHeaders: list[str]
-    MaxAgeSeconds: int
-
-
-class Checksum(t.TypedDict, total=False):
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    ChecksumType: str
-
-
-class CommonPrefix(t.TypedDict, total=False):
-    Prefix: str
-
-
-class CompleteMultipartUploadOutput(t.TypedDict, total=False):
-    Location: str
-    Bucket: str
-    Key: str
-    Expiration: str
-    ETag: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    ChecksumType: str
-    ServerSideEncryption: str
-    VersionId: str
-    SSEKMSKeyId: str
-    BucketKeyEnabled: bool
-    RequestCharged: str
-
-
-class CompleteMultipartUploadRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    MultipartUpload: CompletedMultipartUpload
-    UploadId: t.Required[str]
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    ChecksumType: str
-    MpuObjectSize: int
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    IfMatch: str
-    IfNoneMatch: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-
-
-class CompletedMultipartUpload(t.TypedDict, total=False):
-    Parts: list[CompletedPart]
-
-
-class CompletedPart(t.TypedDict, total=False):
-    ETag: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    PartNumber: int
-
-
-class Condition(t.TypedDict, total=False):
-    HttpErrorCodeReturnedEquals: str
-    KeyPrefixEquals: str
-
-
-class CopyObjectOutput(t.TypedDict, total=False):
-    CopyObjectResult: CopyObjectResult
-    Expiration: str
-    CopySourceVersionId: str
-    VersionId: str
-    ServerSideEncryption: str
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    SSEKMSEncryptionContext: str
-    BucketKeyEnabled: bool
-    RequestCharged: str
-
-
-class CopyObjectRequest(t.TypedDict, total=False):
-    ACL: str
-    Bucket: t.Required[str]
-    CacheControl: str
-    ChecksumAlgorithm: str
-    ContentDisposition: str
-    ContentEncoding: str
-    ContentLanguage: str
-    ContentType: str
-    CopySource: t.Required[str]
-    CopySourceIfMatch: str
-    CopySourceIfModifiedSince: float
-    CopySourceIfNoneMatch: str
-    CopySourceIfUnmodifiedSince: float
-    Expires: float
-    GrantFullControl: str
-    GrantRead: str
-    GrantReadACP: str
-    GrantWriteACP: str
-    IfMatch: str
-    IfNoneMatch: str
-    Key: t.Required[str]
-    Metadata: dict[str, str]
-    MetadataDirective: str
-    TaggingDirective: str
-    AnnotationDirective: str
-    ServerSideEncryption: str
-    StorageClass: str
-    WebsiteRedirectLocation: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    SSEKMSEncryptionContext: str
-    BucketKeyEnabled: bool
-    CopySourceSSECustomerAlgorithm: str
-    CopySourceSSECustomerKey: str
-    CopySourceSSECustomerKeyMD5: str
-    RequestPayer: str
-    Tagging: str
-    ObjectLockMode: str
-    ObjectLockRetainUntilDate: float
-    ObjectLockLegalHoldStatus: str
-    ObjectLockEventHold: str
-    ObjectLockEventHoldDurationDays: int
-    ObjectLockEventHoldDurationYears: int
-    ExpectedBucketOwner: str
-    ExpectedSourceBucketOwner: str
-
-
-class CopyObjectResult(t.TypedDict, total=False):
-    ETag: str
-    LastModified: float
-    ChecksumType: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-
-
-class CopyPartResult(t.TypedDict, total=False):
-    ETag: str
-    LastModified: float
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-
-
-class CreateBucketConfiguration(t.TypedDict, total=False):
-    LocationConstraint: str
-    Location: LocationInfo
-    Bucket: BucketInfo
-    Tags: list[Tag]
-
-
-class CreateBucketOutput(t.TypedDict, total=False):
-    Location: str
-    BucketArn: str
-
-
-class CreateBucketRequest(t.TypedDict, total=False):
-    ACL: str
-    Bucket: t.Required[str]
-    CreateBucketConfiguration: CreateBucketConfiguration
-    GrantFullControl: str
-    GrantRead: str
-    GrantReadACP: str
-    GrantWrite: str
-    GrantWriteACP: str
-    ObjectLockEnabledForBucket: bool
-    ObjectOwnership: str
-    BucketNamespace: str
-
-
-class CreateMultipartUploadOutput(t.TypedDict, total=False):
-    AbortDate: float
-    AbortRuleId: str
-    Bucket: str
-    Key: str
-    UploadId: str
-    ServerSideEncryption: str
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    SSEKMSEncryptionContext: str
-    BucketKeyEnabled: bool
-    RequestCharged: str
-    ChecksumAlgorithm: str
-    ChecksumType: str
-    VersionId: str
-
-
-class CreateMultipartUploadRequest(t.TypedDict, total=False):
-    ACL: str
-    Bucket: t.Required[str]
-    CacheControl: str
-    ContentDisposition: str
-    ContentEncoding: str
-    ContentLanguage: str
-    ContentType: str
-    Expires: float
-    GrantFullControl: str
-    GrantRead: str
-    GrantReadACP: str
-    GrantWriteACP: str
-    Key: t.Required[str]
-    Metadata: dict[str, str]
-    ServerSideEncryption: str
-    StorageClass: str
-    WebsiteRedirectLocation: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    SSEKMSEncryptionContext: str
-    BucketKeyEnabled: bool
-    RequestPayer: str
-    Tagging: str
-    ObjectLockMode: str
-    ObjectLockRetainUntilDate: float
-    ObjectLockLegalHoldStatus: str
-    ObjectLockEventHold: str
-    ObjectLockEventHoldDurationDays: int
-    ObjectLockEventHoldDurationYears: int
-    ExpectedBucketOwner: str
-    ChecksumAlgorithm: str
-    ChecksumType: str
-
-
-class Delete(t.TypedDict, total=False):
-    Objects: t.Required[list[ObjectIdentifier]]
-    Quiet: bool
-
-
-class DeleteBucketCorsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketEncryptionRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Id: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketLifecycleRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketOwnershipControlsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketPolicyRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketTaggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteBucketWebsiteRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeleteMarkerEntry(t.TypedDict, total=False):
-    Owner: Owner
-    Key: str
-    VersionId: str
-    IsLatest: bool
-    LastModified: float
-
-
-class DeleteMarkerReplication(t.TypedDict, total=False):
-    Status: str
-
-
-class DeleteObjectOutput(t.TypedDict, total=False):
-    DeleteMarker: bool
-    VersionId: str
-    RequestCharged: str
-
-
-class DeleteObjectRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    MFA: str
-    VersionId: str
-    RequestPayer: str
-    BypassGovernanceRetention: bool
-    ExpectedBucketOwner: str
-    IfMatch: str
-    IfMatchLastModifiedTime: float
-    IfMatchSize: int
-
-
-class DeleteObjectTaggingOutput(t.TypedDict, total=False):
-    VersionId: str
-
-
-class DeleteObjectTaggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    VersionId: str
-    ExpectedBucketOwner: str
-
-
-class DeleteObjectsOutput(t.TypedDict, total=False):
-    Deleted: list[DeletedObject]
-    RequestCharged: str
-    Errors: list[Error]
-
-
-class DeleteObjectsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Delete: t.Required[Delete]
-    MFA: str
-    RequestPayer: str
-    BypassGovernanceRetention: bool
-    ExpectedBucketOwner: str
-    ChecksumAlgorithm: str
-
-
-class DeletePublicAccessBlockRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class DeletedObject(t.TypedDict, total=False):
-    Key: str
-    VersionId: str
-    DeleteMarker: bool
-    DeleteMarkerVersionId: str
-
-
-class Destination(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Account: str
-    StorageClass: str
-    AccessControlTranslation: AccessControlTranslation
-    EncryptionConfiguration: EncryptionConfiguration
-    ReplicationTime: ReplicationTime
-    Metrics: Metrics
-
-
-class EncryptionConfiguration(t.TypedDict, total=False):
-    ReplicaKmsKeyID: str
-
-
-class Error(t.TypedDict, total=False):
-    Key: str
-    VersionId: str
-    Code: str
-    Message: str
-
-
-class ErrorDocument(t.TypedDict, total=False):
-    Key: t.Required[str]
-
-
-class EventBridgeConfiguration(t.TypedDict, total=False):
-    pass
-
-
-class ExistingObjectReplication(t.TypedDict, total=False):
-    Status: t.Required[str]
-
-
-class FilterRule(t.TypedDict, total=False):
-    Name: str
-    Value: str
-
-
-class GetBucketAccelerateConfigurationOutput(t.TypedDict, total=False):
-    Status: str
-    RequestCharged: str
-
-
-class GetBucketAccelerateConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-    RequestPayer: str
-
-
-class GetBucketAclOutput(t.TypedDict, total=False):
-    Owner: Owner
-    Grants: list[Grant]
-
-
-class GetBucketAclRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketCorsOutput(t.TypedDict, total=False):
-    CORSRules: list[CORSRule]
-
-
-class GetBucketCorsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketEncryptionOutput(t.TypedDict, total=False):
-    ServerSideEncryptionConfiguration: ServerSideEncryptionConfiguration
-
-
-class GetBucketEncryptionRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketIntelligentTieringConfigurationOutput(t.TypedDict, total=False):
-    IntelligentTieringConfiguration: IntelligentTieringConfiguration
-
-
-class GetBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Id: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
-    Rules: list[LifecycleRule]
-    TransitionDefaultMinimumObjectSize: str
-
-
-class GetBucketLifecycleConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketLocationOutput(t.TypedDict, total=False):
-    LocationConstraint: str
-
-
-class GetBucketLocationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketLoggingOutput(t.TypedDict, total=False):
-    LoggingEnabled: LoggingEnabled
-
-
-class GetBucketLoggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketNotificationConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketOwnershipControlsOutput(t.TypedDict, total=False):
-    OwnershipControls: OwnershipControls
-
-
-class GetBucketOwnershipControlsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketPolicyOutput(t.TypedDict, total=False):
-    Policy: str
-
-
-class GetBucketPolicyRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketPolicyStatusOutput(t.TypedDict, total=False):
-    PolicyStatus: PolicyStatus
-
-
-class GetBucketPolicyStatusRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketReplicationOutput(t.TypedDict, total=False):
-    ReplicationConfiguration: ReplicationConfiguration
-
-
-class GetBucketReplicationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketRequestPaymentOutput(t.TypedDict, total=False):
-    Payer: str
-
-
-class GetBucketRequestPaymentRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketTaggingOutput(t.TypedDict, total=False):
-    TagSet: t.Required[list[Tag]]
-
-
-class GetBucketTaggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketVersioningOutput(t.TypedDict, total=False):
-    Status: str
-    MFADelete: str
-
-
-class GetBucketVersioningRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetBucketWebsiteOutput(t.TypedDict, total=False):
-    RedirectAllRequestsTo: RedirectAllRequestsTo
-    IndexDocument: IndexDocument
-    ErrorDocument: ErrorDocument
-    RoutingRules: list[RoutingRule]
-
-
-class GetBucketWebsiteRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class GetObjectAclOutput(t.TypedDict, total=False):
-    Owner: Owner
-    Grants: list[Grant]
-    RequestCharged: str
-
-
-class GetObjectAclRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    VersionId: str
-    RequestPayer: str
-    ExpectedBucketOwner: str
-
-
-class GetObjectAttributesOutput(t.TypedDict, total=False):
-    DeleteMarker: bool
-    LastModified: float
-    VersionId: str
-    RequestCharged: str
-    ETag: str
-    Checksum: Checksum
-    ObjectParts: GetObjectAttributesParts
-    StorageClass: str
-    ObjectSize: int
-
-
-class GetObjectAttributesParts(t.TypedDict, total=False):
-    TotalPartsCount: int
-    PartNumberMarker: int
-    NextPartNumberMarker: int
-    MaxParts: int
-    IsTruncated: bool
-    Parts: list[ObjectPart]
-
-
-class GetObjectAttributesRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    VersionId: str
-    MaxParts: int
-    PartNumberMarker: int
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    ObjectAttributes: t.Required[list[str]]
-
-
-class GetObjectOutput(t.TypedDict, total=False):
-    Body: bytes | AsyncIterator[bytes]
-    DeleteMarker: bool
-    AcceptRanges: str
-    Expiration: str
-    Restore: str
-    LastModified: float
-    ContentLength: int
-    ETag: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    ChecksumType: str
-    MissingMeta: int
-    VersionId: str
-    CacheControl: str
-    ContentDisposition: str
-    ContentEncoding: str
-    ContentLanguage: str
-    ContentRange: str
-    ContentType: str
-    Expires: float
-    WebsiteRedirectLocation: str
-    ServerSideEncryption: str
-    Metadata: dict[str, str]
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    BucketKeyEnabled: bool
-    StorageClass: str
-    RequestCharged: str
-    ReplicationStatus: str
-    PartsCount: int
-    TagCount: int
-    ObjectLockMode: str
-    ObjectLockRetainUntilDate: float
-    ObjectLockLegalHoldStatus: str
-    ObjectLockEventHold: str
-    ObjectLockEventHoldDurationDays: int
-    ObjectLockEventHoldDurationYears: int
-
-
-class GetObjectRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    IfMatch: str
-    IfModifiedSince: float
-    IfNoneMatch: str
-    IfUnmodifiedSince: float
-    Key: t.Required[str]
-    Range: str
-    ResponseCacheControl: str
-    ResponseContentDisposition: str
-    ResponseContentEncoding: str
-    ResponseContentLanguage: str
-    ResponseContentType: str
-    ResponseExpires: float
-    VersionId: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    RequestPayer: str
-    PartNumber: int
-    ExpectedBucketOwner: str
-    ChecksumMode: str
-
-
-class GetObjectTaggingOutput(t.TypedDict, total=False):
-    VersionId: str
-    TagSet: t.Required[list[Tag]]
-
-
-class GetObjectTaggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    VersionId: str
-    ExpectedBucketOwner: str
-    RequestPayer: str
-
-
-class GetPublicAccessBlockOutput(t.TypedDict, total=False):
-    PublicAccessBlockConfiguration: PublicAccessBlockConfiguration
-
-
-class GetPublicAccessBlockRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class Grant(t.TypedDict, total=False):
-    Grantee: Grantee
-    Permission: str
-
-
-class Grantee(t.TypedDict, total=False):
-    DisplayName: str
-    EmailAddress: str
-    ID: str
-    Type: t.Required[str]
-    URI: str
-
-
-class HeadBucketOutput(t.TypedDict, total=False):
-    BucketArn: str
-    BucketLocationType: str
-    BucketLocationName: str
-    BucketRegion: str
-    AccessPointAlias: bool
-
-
-class HeadBucketRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class HeadObjectOutput(t.TypedDict, total=False):
-    DeleteMarker: bool
-    AcceptRanges: str
-    Expiration: str
-    Restore: str
-    ArchiveStatus: str
-    LastModified: float
-    ContentLength: int
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    ChecksumType: str
-    ETag: str
-    MissingMeta: int
-    VersionId: str
-    CacheControl: str
-    ContentDisposition: str
-    ContentEncoding: str
-    ContentLanguage: str
-    ContentType: str
-    ContentRange: str
-    Expires: float
-    WebsiteRedirectLocation: str
-    ServerSideEncryption: str
-    Metadata: dict[str, str]
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    BucketKeyEnabled: bool
-    StorageClass: str
-    RequestCharged: str
-    ReplicationStatus: str
-    PartsCount: int
-    TagCount: int
-    ObjectLockMode: str
-    ObjectLockRetainUntilDate: float
-    ObjectLockLegalHoldStatus: str
-    ObjectLockEventHold: str
-    ObjectLockEventHoldDurationDays: int
-    ObjectLockEventHoldDurationYears: int
-
-
-class HeadObjectRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    IfMatch: str
-    IfModifiedSince: float
-    IfNoneMatch: str
-    IfUnmodifiedSince: float
-    Key: t.Required[str]
-    Range: str
-    ResponseCacheControl: str
-    ResponseContentDisposition: str
-    ResponseContentEncoding: str
-    ResponseContentLanguage: str
-    ResponseContentType: str
-    ResponseExpires: float
-    VersionId: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    RequestPayer: str
-    PartNumber: int
-    ExpectedBucketOwner: str
-    ChecksumMode: str
-
-
-class IndexDocument(t.TypedDict, total=False):
-    Suffix: t.Required[str]
-
-
-class Initiator(t.TypedDict, total=False):
-    ID: str
-    DisplayName: str
-
-
-class IntelligentTieringAndOperator(t.TypedDict, total=False):
-    Prefix: str
-    Tags: list[Tag]
-
-
-class IntelligentTieringConfiguration(t.TypedDict, total=False):
-    Id: t.Required[str]
-    Filter: IntelligentTieringFilter
-    Status: t.Required[str]
-    Tierings: t.Required[list[Tiering]]
-
-
-class IntelligentTieringFilter(t.TypedDict, total=False):
-    Prefix: str
-    Tag: Tag
-    And: IntelligentTieringAndOperator
-
-
-class LambdaFunctionConfiguration(t.TypedDict, total=False):
-    Id: str
-    LambdaFunctionArn: t.Required[str]
-    Events: t.Required[list[str]]
-    Filter: NotificationConfigurationFilter
-
-
-class LifecycleExpiration(t.TypedDict, total=False):
-    Date: float
-    Days: int
-    ExpiredObjectDeleteMarker: bool
-
-
-class LifecycleRule(t.TypedDict, total=False):
-    Expiration: LifecycleExpiration
-    ID: str
-    Prefix: str
-    Filter: LifecycleRuleFilter
-    Status: t.Required[str]
-    Transitions: list[Transition]
-    NoncurrentVersionTransitions: list[NoncurrentVersionTransition]
-    NoncurrentVersionExpiration: NoncurrentVersionExpiration
-    AbortIncompleteMultipartUpload: AbortIncompleteMultipartUpload
-
-
-class LifecycleRuleAndOperator(t.TypedDict, total=False):
-    Prefix: str
-    Tags: list[Tag]
-    ObjectSizeGreaterThan: int
-    ObjectSizeLessThan: int
-
-
-class LifecycleRuleFilter(t.TypedDict, total=False):
-    Prefix: str
-    Tag: Tag
-    ObjectSizeGreaterThan: int
-    ObjectSizeLessThan: int
-    And: LifecycleRuleAndOperator
-
-
-class ListBucketIntelligentTieringConfigurationsOutput(t.TypedDict, total=False):
-    IsTruncated: bool
-    ContinuationToken: str
-    NextContinuationToken: str
-    IntelligentTieringConfigurationList: list[IntelligentTieringConfiguration]
-
-
-class ListBucketIntelligentTieringConfigurationsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContinuationToken: str
-    ExpectedBucketOwner: str
-
-
-class ListBucketsOutput(t.TypedDict, total=False):
-    Buckets: list[Bucket]
-    Owner: Owner
-    ContinuationToken: str
-    Prefix: str
-
-
-class ListBucketsRequest(t.TypedDict, total=False):
-    MaxBuckets: int
-    ContinuationToken: str
-    Prefix: str
-    BucketRegion: str
-
-
-class ListMultipartUploadsOutput(t.TypedDict, total=False):
-    Bucket: str
-    KeyMarker: str
-    UploadIdMarker: str
-    NextKeyMarker: str
-    Prefix: str
-    Delimiter: str
-    NextUploadIdMarker: str
-    MaxUploads: int
-    IsTruncated: bool
-    Uploads: list[MultipartUpload]
-    CommonPrefixes: list[CommonPrefix]
-    EncodingType: str
-    RequestCharged: str
-
-
-class ListMultipartUploadsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Delimiter: str
-    EncodingType: str
-    KeyMarker: str
-    MaxUploads: int
-    Prefix: str
-    UploadIdMarker: str
-    ExpectedBucketOwner: str
-    RequestPayer: str
-
-
-class ListObjectVersionsOutput(t.TypedDict, total=False):
-    IsTruncated: bool
-    KeyMarker: str
-    VersionIdMarker: str
-    NextKeyMarker: str
-    NextVersionIdMarker: str
-    Versions: list[ObjectVersion]
-    DeleteMarkers: list[DeleteMarkerEntry]
-    Name: str
-    Prefix: str
-    Delimiter: str
-    MaxKeys: int
-    CommonPrefixes: list[CommonPrefix]
-    EncodingType: str
-    RequestCharged: str
-
-
-class ListObjectVersionsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Delimiter: str
-    EncodingType: str
-    KeyMarker: str
-    MaxKeys: int
-    Prefix: str
-    VersionIdMarker: str
-    ExpectedBucketOwner: str
-    RequestPayer: str
-    OptionalObjectAttributes: list[str]
-
-
-class ListObjectsOutput(t.TypedDict, total=False):
-    IsTruncated: bool
-    Marker: str
-    NextMarker: str
-    Contents: list[Object]
-    Name: str
-    Prefix: str
-    Delimiter: str
-    MaxKeys: int
-    CommonPrefixes: list[CommonPrefix]
-    EncodingType: str
-    RequestCharged: str
-
-
-class ListObjectsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Delimiter: str
-    EncodingType: str
-    Marker: str
-    MaxKeys: int
-    Prefix: str
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    OptionalObjectAttributes: list[str]
-
-
-class ListObjectsV2Output(t.TypedDict, total=False):
-    IsTruncated: bool
-    Contents: list[Object]
-    Name: str
-    Prefix: str
-    Delimiter: str
-    MaxKeys: int
-    CommonPrefixes: list[CommonPrefix]
-    EncodingType: str
-    KeyCount: int
-    ContinuationToken: str
-    NextContinuationToken: str
-    StartAfter: str
-    RequestCharged: str
-
-
-class ListObjectsV2Request(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Delimiter: str
-    EncodingType: str
-    MaxKeys: int
-    Prefix: str
-    ContinuationToken: str
-    FetchOwner: bool
-    StartAfter: str
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    OptionalObjectAttributes: list[str]
-
-
-class ListPartsOutput(t.TypedDict, total=False):
-    AbortDate: float
-    AbortRuleId: str
-    Bucket: str
-    Key: str
-    UploadId: str
-    PartNumberMarker: int
-    NextPartNumberMarker: int
-    MaxParts: int
-    IsTruncated: bool
-    Parts: list[Part]
-    Initiator: Initiator
-    Owner: Owner
-    StorageClass: str
-    RequestCharged: str
-    ChecksumAlgorithm: str
-    ChecksumType: str
-    VersionId: str
-
-
-class ListPartsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    MaxParts: int
-    PartNumberMarker: int
-    UploadId: t.Required[str]
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-
-
-class LocationInfo(t.TypedDict, total=False):
-    Type: str
-    Name: str
-
-
-class LoggingEnabled(t.TypedDict, total=False):
-    TargetBucket: t.Required[str]
-    TargetGrants: list[TargetGrant]
-    TargetPrefix: t.Required[str]
-    TargetObjectKeyFormat: TargetObjectKeyFormat
-
-
-class Metrics(t.TypedDict, total=False):
-    Status: t.Required[str]
-    EventThreshold: ReplicationTimeValue
-
-
-class MultipartUpload(t.TypedDict, total=False):
-    UploadId: str
-    Key: str
-    Initiated: float
-    StorageClass: str
-    Owner: Owner
-    Initiator: Initiator
-    ChecksumAlgorithm: str
-    ChecksumType: str
-    VersionId: str
-
-
-class NoncurrentVersionExpiration(t.TypedDict, total=False):
-    NoncurrentDays: int
-    NewerNoncurrentVersions: int
-
-
-class NoncurrentVersionTransition(t.TypedDict, total=False):
-    NoncurrentDays: int
-    StorageClass: str
-    NewerNoncurrentVersions: int
-
-
-class NotificationConfiguration(t.TypedDict, total=False):
-    TopicConfigurations: list[TopicConfiguration]
-    QueueConfigurations: list[QueueConfiguration]
-    LambdaFunctionConfigurations: list[LambdaFunctionConfiguration]
-    EventBridgeConfiguration: EventBridgeConfiguration
-
-
-class NotificationConfigurationFilter(t.TypedDict, total=False):
-    Key: S3KeyFilter
-
-
-class Object(t.TypedDict, total=False):
-    Key: str
-    LastModified: float
-    ETag: str
-    ChecksumAlgorithm: list[str]
-    ChecksumType: str
-    Size: int
-    StorageClass: str
-    Owner: Owner
-    RestoreStatus: RestoreStatus
-
-
-class ObjectIdentifier(t.TypedDict, total=False):
-    Key: t.Required[str]
-    VersionId: str
-    ETag: str
-    LastModifiedTime: float
-    Size: int
-
-
-class ObjectPart(t.TypedDict, total=False):
-    PartNumber: int
-    Size: int
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-
-
-class ObjectVersion(t.TypedDict, total=False):
-    ETag: str
-    ChecksumAlgorithm: list[str]
-    ChecksumType: str
-    Size: int
-    StorageClass: str
-    Key: str
-    VersionId: str
-    IsLatest: bool
-    LastModified: float
-    Owner: Owner
-    RestoreStatus: RestoreStatus
-
-
-class Owner(t.TypedDict, total=False):
-    DisplayName: str
-    ID: str
-
-
-class OwnershipControls(t.TypedDict, total=False):
-    Rules: t.Required[list[OwnershipControlsRule]]
-
-
-class OwnershipControlsRule(t.TypedDict, total=False):
-    ObjectOwnership: t.Required[str]
-
-
-class Part(t.TypedDict, total=False):
-    PartNumber: int
-    LastModified: float
-    ETag: str
-    Size: int
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-
-
-class PartitionedPrefix(t.TypedDict, total=False):
-    PartitionDateSource: str
-
-
-class PolicyStatus(t.TypedDict, total=False):
-    IsPublic: bool
-
-
-class PublicAccessBlockConfiguration(t.TypedDict, total=False):
-    BlockPublicAcls: bool
-    IgnorePublicAcls: bool
-    BlockPublicPolicy: bool
-    RestrictPublicBuckets: bool
-
-
-class PutBucketAccelerateConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    AccelerateConfiguration: t.Required[AccelerateConfiguration]
-    ExpectedBucketOwner: str
-    ChecksumAlgorithm: str
-
-
-class PutBucketAclRequest(t.TypedDict, total=False):
-    ACL: str
-    AccessControlPolicy: AccessControlPolicy
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    GrantFullControl: str
-    GrantRead: str
-    GrantReadACP: str
-    GrantWrite: str
-    GrantWriteACP: str
-    ExpectedBucketOwner: str
-
-
-class PutBucketCorsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    CORSConfiguration: t.Required[CORSConfiguration]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    ExpectedBucketOwner: str
-
-
-class PutBucketEncryptionRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    ServerSideEncryptionConfiguration: t.Required[ServerSideEncryptionConfiguration]
-    ExpectedBucketOwner: str
-
-
-class PutBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Id: t.Required[str]
-    ExpectedBucketOwner: str
-    IntelligentTieringConfiguration: t.Required[IntelligentTieringConfiguration]
-
-
-class PutBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
-    TransitionDefaultMinimumObjectSize: str
-
-
-class PutBucketLifecycleConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ChecksumAlgorithm: str
-    LifecycleConfiguration: BucketLifecycleConfiguration
-    ExpectedBucketOwner: str
-    TransitionDefaultMinimumObjectSize: str
-
-
-class PutBucketLoggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    BucketLoggingStatus: t.Required[BucketLoggingStatus]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    ExpectedBucketOwner: str
-
-
-class PutBucketNotificationConfigurationRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    NotificationConfiguration: t.Required[NotificationConfiguration]
-    ExpectedBucketOwner: str
-    SkipDestinationValidation: bool
-
-
-class PutBucketOwnershipControlsRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ExpectedBucketOwner: str
-    OwnershipControls: t.Required[OwnershipControls]
-    ChecksumAlgorithm: str
-
-
-class PutBucketPolicyRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    ConfirmRemoveSelfBucketAccess: bool
-    Policy: t.Required[str]
-    ExpectedBucketOwner: str
-
-
-class PutBucketRequestPaymentRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    RequestPaymentConfiguration: t.Required[RequestPaymentConfiguration]
-    ExpectedBucketOwner: str
-
-
-class PutBucketTaggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    Tagging: t.Required[Tagging]
-    ExpectedBucketOwner: str
-
-
-class PutBucketVersioningRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    MFA: str
-    VersioningConfiguration: t.Required[VersioningConfiguration]
-    ExpectedBucketOwner: str
-
-
-class PutBucketWebsiteRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    WebsiteConfiguration: t.Required[WebsiteConfiguration]
-    ExpectedBucketOwner: str
-
-
-class PutObjectAclOutput(t.TypedDict, total=False):
-    RequestCharged: str
-
-
-class PutObjectAclRequest(t.TypedDict, total=False):
-    ACL: str
-    AccessControlPolicy: AccessControlPolicy
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    GrantFullControl: str
-    GrantRead: str
-    GrantReadACP: str
-    GrantWrite: str
-    GrantWriteACP: str
-    Key: t.Required[str]
-    RequestPayer: str
-    VersionId: str
-    ExpectedBucketOwner: str
-
-
-class PutObjectOutput(t.TypedDict, total=False):
-    Expiration: str
-    ETag: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    ChecksumType: str
-    ServerSideEncryption: str
-    VersionId: str
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    SSEKMSEncryptionContext: str
-    BucketKeyEnabled: bool
-    Size: int
-    RequestCharged: str
-
-
-class PutObjectRequest(t.TypedDict, total=False):
-    ACL: str
-    Body: bytes | AsyncIterator[bytes]
-    Bucket: t.Required[str]
-    CacheControl: str
-    ContentDisposition: str
-    ContentEncoding: str
-    ContentLanguage: str
-    ContentLength: int
-    ContentMD5: str
-    ContentType: str
-    ChecksumAlgorithm: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    Expires: float
-    IfMatch: str
-    IfNoneMatch: str
-    GrantFullControl: str
-    GrantRead: str
-    GrantReadACP: str
-    GrantWriteACP: str
-    Key: t.Required[str]
-    WriteOffsetBytes: int
-    Metadata: dict[str, str]
-    ServerSideEncryption: str
-    StorageClass: str
-    WebsiteRedirectLocation: str
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    SSEKMSEncryptionContext: str
-    BucketKeyEnabled: bool
-    RequestPayer: str
-    Tagging: str
-    ObjectLockMode: str
-    ObjectLockRetainUntilDate: float
-    ObjectLockLegalHoldStatus: str
-    ObjectLockEventHold: str
-    ObjectLockEventHoldDurationDays: int
-    ObjectLockEventHoldDurationYears: int
-    ExpectedBucketOwner: str
-
-
-class PutObjectTaggingOutput(t.TypedDict, total=False):
-    VersionId: str
-
-
-class PutObjectTaggingRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    Key: t.Required[str]
-    VersionId: str
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    Tagging: t.Required[Tagging]
-    ExpectedBucketOwner: str
-    RequestPayer: str
-
-
-class PutPublicAccessBlockRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    PublicAccessBlockConfiguration: t.Required[PublicAccessBlockConfiguration]
-    ExpectedBucketOwner: str
-
-
-class QueueConfiguration(t.TypedDict, total=False):
-    Id: str
-    QueueArn: t.Required[str]
-    Events: t.Required[list[str]]
-    Filter: NotificationConfigurationFilter
-
-
-class Redirect(t.TypedDict, total=False):
-    HostName: str
-    HttpRedirectCode: str
-    Protocol: str
-    ReplaceKeyPrefixWith: str
-    ReplaceKeyWith: str
-
-
-class RedirectAllRequestsTo(t.TypedDict, total=False):
-    HostName: t.Required[str]
-    Protocol: str
-
-
-class ReplicaModifications(t.TypedDict, total=False):
-    Status: t.Required[str]
-
-
-class ReplicationConfiguration(t.TypedDict, total=False):
-    Role: t.Required[str]
-    Rules: t.Required[list[ReplicationRule]]
-
-
-class ReplicationRule(t.TypedDict, total=False):
-    ID: str
-    Priority: int
-    Prefix: str
-    Filter: ReplicationRuleFilter
-    Status: t.Required[str]
-    SourceSelectionCriteria: SourceSelectionCriteria
-    ExistingObjectReplication: ExistingObjectReplication
-    Destination: t.Required[Destination]
-    DeleteMarkerReplication: DeleteMarkerReplication
-
-
-class ReplicationRuleAndOperator(t.TypedDict, total=False):
-    Prefix: str
-    Tags: list[Tag]
-
-
-class ReplicationRuleFilter(t.TypedDict, total=False):
-    Prefix: str
-    Tag: Tag
-    And: ReplicationRuleAndOperator
-
-
-class ReplicationTime(t.TypedDict, total=False):
-    Status: t.Required[str]
-    Time: t.Required[ReplicationTimeValue]
-
-
-class ReplicationTimeValue(t.TypedDict, total=False):
-    Minutes: int
-
-
-class RequestPaymentConfiguration(t.TypedDict, total=False):
-    Payer: t.Required[str]
-
-
-class RestoreStatus(t.TypedDict, total=False):
-    IsRestoreInProgress: bool
-    RestoreExpiryDate: float
-
-
-class RoutingRule(t.TypedDict, total=False):
-    Condition: Condition
-    Redirect: t.Required[Redirect]
-
-
-class S3KeyFilter(t.TypedDict, total=False):
-    FilterRules: list[FilterRule]
-
-
-class ServerSideEncryptionByDefault(t.TypedDict, total=False):
-    SSEAlgorithm: t.Required[str]
-    KMSMasterKeyID: str
-
-
-class ServerSideEncryptionConfiguration(t.TypedDict, total=False):
-    Rules: t.Required[list[ServerSideEncryptionRule]]
-
-
-class ServerSideEncryptionRule(t.TypedDict, total=False):
-    ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault
-    BucketKeyEnabled: bool
-    BlockedEncryptionTypes: BlockedEncryptionTypes
-
-
-class SimplePrefix(t.TypedDict, total=False):
-    pass
-
-
-class SourceSelectionCriteria(t.TypedDict, total=False):
-    SseKmsEncryptedObjects: SseKmsEncryptedObjects
-    ReplicaModifications: ReplicaModifications
-
-
-class SseKmsEncryptedObjects(t.TypedDict, total=False):
-    Status: t.Required[str]
-
-
-class Tag(t.TypedDict, total=False):
-    Key: t.Required[str]
-    Value: t.Required[str]
-
-
-class Tagging(t.TypedDict, total=False):
-    TagSet: t.Required[list[Tag]]
-
-
-class TargetGrant(t.TypedDict, total=False):
-    Grantee: Grantee
-    Permission: str
-
-
-class TargetObjectKeyFormat(t.TypedDict, total=False):
-    SimplePrefix: SimplePrefix
-    PartitionedPrefix: PartitionedPrefix
-
-
-class Tiering(t.TypedDict, total=False):
-    Days: t.Required[int]
-    AccessTier: t.Required[str]
-
-
-class TopicConfiguration(t.TypedDict, total=False):
-    Id: str
-    TopicArn: t.Required[str]
-    Events: t.Required[list[str]]
-    Filter: NotificationConfigurationFilter
-
-
-class Transition(t.TypedDict, total=False):
-    Date: float
-    Days: int
-    StorageClass: str
-
-
-class UploadPartCopyOutput(t.TypedDict, total=False):
-    CopySourceVersionId: str
-    CopyPartResult: CopyPartResult
-    ServerSideEncryption: str
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    BucketKeyEnabled: bool
-    RequestCharged: str
-    VersionId: str
-
-
-class UploadPartCopyRequest(t.TypedDict, total=False):
-    Bucket: t.Required[str]
-    CopySource: t.Required[str]
-    CopySourceIfMatch: str
-    CopySourceIfModifiedSince: float
-    CopySourceIfNoneMatch: str
-    CopySourceIfUnmodifiedSince: float
-    CopySourceRange: str
-    Key: t.Required[str]
-    PartNumber: t.Required[int]
-    UploadId: t.Required[str]
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    CopySourceSSECustomerAlgorithm: str
-    CopySourceSSECustomerKey: str
-    CopySourceSSECustomerKeyMD5: str
-    RequestPayer: str
-    ExpectedBucketOwner: str
-    ExpectedSourceBucketOwner: str
-
-
-class UploadPartOutput(t.TypedDict, total=False):
-    ServerSideEncryption: str
-    ETag: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    SSECustomerAlgorithm: str
-    SSECustomerKeyMD5: str
-    SSEKMSKeyId: str
-    BucketKeyEnabled: bool
-    RequestCharged: str
-    VersionId: str
-
-
-class UploadPartRequest(t.TypedDict, total=False):
-    Body: bytes | AsyncIterator[bytes]
-    Bucket: t.Required[str]
-    ContentLength: int
-    ContentMD5: str
-    ChecksumAlgorithm: str
-    ChecksumCRC32: str
-    ChecksumCRC32C: str
-    ChecksumCRC64NVME: str
-    ChecksumSHA1: str
-    ChecksumSHA256: str
-    ChecksumSHA512: str
-    ChecksumMD5: str
-    ChecksumXXHASH64: str
-    ChecksumXXHASH3: str
-    ChecksumXXHASH128: str
-    Key: t.Required[str]
-    PartNumber: t.Required[int]
-    UploadId: t.Required[str]
-    SSECustomerAlgorithm: str
-    SSECustomerKey: str
-    SSECustomerKeyMD5: str
-    RequestPayer: str
-    ExpectedBucketOwner: str
-
-
-class VersioningConfiguration(t.TypedDict, total=False):
-    MFADelete: str
-    Status: str
-
-
-class WebsiteConfiguration(t.TypedDict, total=False):
-    ErrorDocument: ErrorDocument
-    IndexDocument: IndexDocument
-    RedirectAllRequestsTo: RedirectAllRequestsTo
-    RoutingRules: list[RoutingRule]
-
-
 class AccessDenied(AwsError):
     code = "AccessDenied"
     status = 403
@@ -1867,3 +106,1750 @@ class TooManyParts(AwsError):
 class UnsupportedMediaType(AwsError):
     code = "UnsupportedMediaType"
     status = 415
+
+
+if t.TYPE_CHECKING:
+
+    class AbortIncompleteMultipartUpload(t.TypedDict, total=False):
+        DaysAfterInitiation: int
+
+    class AbortMultipartUploadOutput(t.TypedDict, total=False):
+        RequestCharged: str
+        VersionId: str
+
+    class AbortMultipartUploadRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        UploadId: t.Required[str]
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        IfMatchInitiatedTime: float
+
+    class AccelerateConfiguration(t.TypedDict, total=False):
+        Status: str
+
+    class AccessControlPolicy(t.TypedDict, total=False):
+        Grants: list[Grant]
+        Owner: Owner
+
+    class AccessControlTranslation(t.TypedDict, total=False):
+        Owner: t.Required[str]
+
+    class BlockedEncryptionTypes(t.TypedDict, total=False):
+        EncryptionType: list[str]
+
+    class Bucket(t.TypedDict, total=False):
+        Name: str
+        CreationDate: float
+        BucketRegion: str
+        BucketArn: str
+
+    class BucketInfo(t.TypedDict, total=False):
+        DataRedundancy: str
+        Type: str
+
+    class BucketLifecycleConfiguration(t.TypedDict, total=False):
+        Rules: t.Required[list[LifecycleRule]]
+
+    class BucketLoggingStatus(t.TypedDict, total=False):
+        LoggingEnabled: LoggingEnabled
+
+    class CORSConfiguration(t.TypedDict, total=False):
+        CORSRules: t.Required[list[CORSRule]]
+
+    class CORSRule(t.TypedDict, total=False):
+        ID: str
+        AllowedHeaders: list[str]
+        AllowedMethods: t.Required[list[str]]
+        AllowedOrigins: t.Required[list[str]]
+        ExposeHeaders: list[str]
+        MaxAgeSeconds: int
+
+    class CSVInput(t.TypedDict, total=False):
+        FileHeaderInfo: str
+        Comments: str
+        QuoteEscapeCharacter: str
+        RecordDelimiter: str
+        FieldDelimiter: str
+        QuoteCharacter: str
+        AllowQuotedRecordDelimiter: bool
+
+    class CSVOutput(t.TypedDict, total=False):
+        QuoteFields: str
+        QuoteEscapeCharacter: str
+        RecordDelimiter: str
+        FieldDelimiter: str
+        QuoteCharacter: str
+
+    class Checksum(t.TypedDict, total=False):
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        ChecksumType: str
+
+    class CommonPrefix(t.TypedDict, total=False):
+        Prefix: str
+
+    class CompleteMultipartUploadOutput(t.TypedDict, total=False):
+        Location: str
+        Bucket: str
+        Key: str
+        Expiration: str
+        ETag: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        ChecksumType: str
+        ServerSideEncryption: str
+        VersionId: str
+        SSEKMSKeyId: str
+        BucketKeyEnabled: bool
+        RequestCharged: str
+
+    class CompleteMultipartUploadRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        MultipartUpload: CompletedMultipartUpload
+        UploadId: t.Required[str]
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        ChecksumType: str
+        MpuObjectSize: int
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        IfMatch: str
+        IfNoneMatch: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+
+    class CompletedMultipartUpload(t.TypedDict, total=False):
+        Parts: list[CompletedPart]
+
+    class CompletedPart(t.TypedDict, total=False):
+        ETag: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        PartNumber: int
+
+    class Condition(t.TypedDict, total=False):
+        HttpErrorCodeReturnedEquals: str
+        KeyPrefixEquals: str
+
+    class CopyObjectOutput(t.TypedDict, total=False):
+        CopyObjectResult: CopyObjectResult
+        Expiration: str
+        CopySourceVersionId: str
+        VersionId: str
+        ServerSideEncryption: str
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        SSEKMSEncryptionContext: str
+        BucketKeyEnabled: bool
+        RequestCharged: str
+
+    class CopyObjectRequest(t.TypedDict, total=False):
+        ACL: str
+        Bucket: t.Required[str]
+        CacheControl: str
+        ChecksumAlgorithm: str
+        ContentDisposition: str
+        ContentEncoding: str
+        ContentLanguage: str
+        ContentType: str
+        CopySource: t.Required[str]
+        CopySourceIfMatch: str
+        CopySourceIfModifiedSince: float
+        CopySourceIfNoneMatch: str
+        CopySourceIfUnmodifiedSince: float
+        Expires: float
+        GrantFullControl: str
+        GrantRead: str
+        GrantReadACP: str
+        GrantWriteACP: str
+        IfMatch: str
+        IfNoneMatch: str
+        Key: t.Required[str]
+        Metadata: dict[str, str]
+        MetadataDirective: str
+        TaggingDirective: str
+        AnnotationDirective: str
+        ServerSideEncryption: str
+        StorageClass: str
+        WebsiteRedirectLocation: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        SSEKMSEncryptionContext: str
+        BucketKeyEnabled: bool
+        CopySourceSSECustomerAlgorithm: str
+        CopySourceSSECustomerKey: str
+        CopySourceSSECustomerKeyMD5: str
+        RequestPayer: str
+        Tagging: str
+        ObjectLockMode: str
+        ObjectLockRetainUntilDate: float
+        ObjectLockLegalHoldStatus: str
+        ObjectLockEventHold: str
+        ObjectLockEventHoldDurationDays: int
+        ObjectLockEventHoldDurationYears: int
+        ExpectedBucketOwner: str
+        ExpectedSourceBucketOwner: str
+
+    class CopyObjectResult(t.TypedDict, total=False):
+        ETag: str
+        LastModified: float
+        ChecksumType: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+
+    class CopyPartResult(t.TypedDict, total=False):
+        ETag: str
+        LastModified: float
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+
+    class CreateBucketConfiguration(t.TypedDict, total=False):
+        LocationConstraint: str
+        Location: LocationInfo
+        Bucket: BucketInfo
+        Tags: list[Tag]
+
+    class CreateBucketOutput(t.TypedDict, total=False):
+        Location: str
+        BucketArn: str
+
+    class CreateBucketRequest(t.TypedDict, total=False):
+        ACL: str
+        Bucket: t.Required[str]
+        CreateBucketConfiguration: CreateBucketConfiguration
+        GrantFullControl: str
+        GrantRead: str
+        GrantReadACP: str
+        GrantWrite: str
+        GrantWriteACP: str
+        ObjectLockEnabledForBucket: bool
+        ObjectOwnership: str
+        BucketNamespace: str
+
+    class CreateMultipartUploadOutput(t.TypedDict, total=False):
+        AbortDate: float
+        AbortRuleId: str
+        Bucket: str
+        Key: str
+        UploadId: str
+        ServerSideEncryption: str
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        SSEKMSEncryptionContext: str
+        BucketKeyEnabled: bool
+        RequestCharged: str
+        ChecksumAlgorithm: str
+        ChecksumType: str
+        VersionId: str
+
+    class CreateMultipartUploadRequest(t.TypedDict, total=False):
+        ACL: str
+        Bucket: t.Required[str]
+        CacheControl: str
+        ContentDisposition: str
+        ContentEncoding: str
+        ContentLanguage: str
+        ContentType: str
+        Expires: float
+        GrantFullControl: str
+        GrantRead: str
+        GrantReadACP: str
+        GrantWriteACP: str
+        Key: t.Required[str]
+        Metadata: dict[str, str]
+        ServerSideEncryption: str
+        StorageClass: str
+        WebsiteRedirectLocation: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        SSEKMSEncryptionContext: str
+        BucketKeyEnabled: bool
+        RequestPayer: str
+        Tagging: str
+        ObjectLockMode: str
+        ObjectLockRetainUntilDate: float
+        ObjectLockLegalHoldStatus: str
+        ObjectLockEventHold: str
+        ObjectLockEventHoldDurationDays: int
+        ObjectLockEventHoldDurationYears: int
+        ExpectedBucketOwner: str
+        ChecksumAlgorithm: str
+        ChecksumType: str
+
+    class DefaultRetention(t.TypedDict, total=False):
+        Mode: str
+        Days: int
+        Years: int
+        DefaultEventHold: EventHoldDuration
+
+    class Delete(t.TypedDict, total=False):
+        Objects: t.Required[list[ObjectIdentifier]]
+        Quiet: bool
+
+    class DeleteBucketCorsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketEncryptionRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketLifecycleRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketOwnershipControlsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketPolicyRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketTaggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketWebsiteRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteMarkerEntry(t.TypedDict, total=False):
+        Owner: Owner
+        Key: str
+        VersionId: str
+        IsLatest: bool
+        LastModified: float
+
+    class DeleteMarkerReplication(t.TypedDict, total=False):
+        Status: str
+
+    class DeleteObjectOutput(t.TypedDict, total=False):
+        DeleteMarker: bool
+        VersionId: str
+        RequestCharged: str
+
+    class DeleteObjectRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        MFA: str
+        VersionId: str
+        RequestPayer: str
+        BypassGovernanceRetention: bool
+        ExpectedBucketOwner: str
+        IfMatch: str
+        IfMatchLastModifiedTime: float
+        IfMatchSize: int
+
+    class DeleteObjectTaggingOutput(t.TypedDict, total=False):
+        VersionId: str
+
+    class DeleteObjectTaggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        ExpectedBucketOwner: str
+
+    class DeleteObjectsOutput(t.TypedDict, total=False):
+        Deleted: list[DeletedObject]
+        RequestCharged: str
+        Errors: list[Error]
+
+    class DeleteObjectsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Delete: t.Required[Delete]
+        MFA: str
+        RequestPayer: str
+        BypassGovernanceRetention: bool
+        ExpectedBucketOwner: str
+        ChecksumAlgorithm: str
+
+    class DeletePublicAccessBlockRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeletedObject(t.TypedDict, total=False):
+        Key: str
+        VersionId: str
+        DeleteMarker: bool
+        DeleteMarkerVersionId: str
+
+    class Destination(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Account: str
+        StorageClass: str
+        AccessControlTranslation: AccessControlTranslation
+        EncryptionConfiguration: EncryptionConfiguration
+        ReplicationTime: ReplicationTime
+        Metrics: Metrics
+
+    class Encryption(t.TypedDict, total=False):
+        EncryptionType: t.Required[str]
+        KMSKeyId: str
+        KMSContext: str
+
+    class EncryptionConfiguration(t.TypedDict, total=False):
+        ReplicaKmsKeyID: str
+
+    class Error(t.TypedDict, total=False):
+        Key: str
+        VersionId: str
+        Code: str
+        Message: str
+
+    class ErrorDocument(t.TypedDict, total=False):
+        Key: t.Required[str]
+
+    class EventBridgeConfiguration(t.TypedDict, total=False):
+        pass
+
+    class EventHoldDuration(t.TypedDict, total=False):
+        Days: int
+        Years: int
+
+    class ExistingObjectReplication(t.TypedDict, total=False):
+        Status: t.Required[str]
+
+    class FilterRule(t.TypedDict, total=False):
+        Name: str
+        Value: str
+
+    class GetBucketAccelerateConfigurationOutput(t.TypedDict, total=False):
+        Status: str
+        RequestCharged: str
+
+    class GetBucketAccelerateConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+        RequestPayer: str
+
+    class GetBucketAclOutput(t.TypedDict, total=False):
+        Owner: Owner
+        Grants: list[Grant]
+
+    class GetBucketAclRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketCorsOutput(t.TypedDict, total=False):
+        CORSRules: list[CORSRule]
+
+    class GetBucketCorsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketEncryptionOutput(t.TypedDict, total=False):
+        ServerSideEncryptionConfiguration: ServerSideEncryptionConfiguration
+
+    class GetBucketEncryptionRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketIntelligentTieringConfigurationOutput(t.TypedDict, total=False):
+        IntelligentTieringConfiguration: IntelligentTieringConfiguration
+
+    class GetBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
+        Rules: list[LifecycleRule]
+        TransitionDefaultMinimumObjectSize: str
+
+    class GetBucketLifecycleConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketLocationOutput(t.TypedDict, total=False):
+        LocationConstraint: str
+
+    class GetBucketLocationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketLoggingOutput(t.TypedDict, total=False):
+        LoggingEnabled: LoggingEnabled
+
+    class GetBucketLoggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketNotificationConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketOwnershipControlsOutput(t.TypedDict, total=False):
+        OwnershipControls: OwnershipControls
+
+    class GetBucketOwnershipControlsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketPolicyOutput(t.TypedDict, total=False):
+        Policy: str
+
+    class GetBucketPolicyRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketPolicyStatusOutput(t.TypedDict, total=False):
+        PolicyStatus: PolicyStatus
+
+    class GetBucketPolicyStatusRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketReplicationOutput(t.TypedDict, total=False):
+        ReplicationConfiguration: ReplicationConfiguration
+
+    class GetBucketReplicationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketRequestPaymentOutput(t.TypedDict, total=False):
+        Payer: str
+
+    class GetBucketRequestPaymentRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketTaggingOutput(t.TypedDict, total=False):
+        TagSet: t.Required[list[Tag]]
+
+    class GetBucketTaggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketVersioningOutput(t.TypedDict, total=False):
+        Status: str
+        MFADelete: str
+
+    class GetBucketVersioningRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketWebsiteOutput(t.TypedDict, total=False):
+        RedirectAllRequestsTo: RedirectAllRequestsTo
+        IndexDocument: IndexDocument
+        ErrorDocument: ErrorDocument
+        RoutingRules: list[RoutingRule]
+
+    class GetBucketWebsiteRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetObjectAclOutput(t.TypedDict, total=False):
+        Owner: Owner
+        Grants: list[Grant]
+        RequestCharged: str
+
+    class GetObjectAclRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+
+    class GetObjectAttributesOutput(t.TypedDict, total=False):
+        DeleteMarker: bool
+        LastModified: float
+        VersionId: str
+        RequestCharged: str
+        ETag: str
+        Checksum: Checksum
+        ObjectParts: GetObjectAttributesParts
+        StorageClass: str
+        ObjectSize: int
+
+    class GetObjectAttributesParts(t.TypedDict, total=False):
+        TotalPartsCount: int
+        PartNumberMarker: int
+        NextPartNumberMarker: int
+        MaxParts: int
+        IsTruncated: bool
+        Parts: list[ObjectPart]
+
+    class GetObjectAttributesRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        MaxParts: int
+        PartNumberMarker: int
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        ObjectAttributes: t.Required[list[str]]
+
+    class GetObjectLegalHoldOutput(t.TypedDict, total=False):
+        LegalHold: ObjectLockLegalHold
+
+    class GetObjectLegalHoldRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+
+    class GetObjectLockConfigurationOutput(t.TypedDict, total=False):
+        ObjectLockConfiguration: ObjectLockConfiguration
+
+    class GetObjectLockConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetObjectOutput(t.TypedDict, total=False):
+        Body: bytes | AsyncIterator[bytes]
+        DeleteMarker: bool
+        AcceptRanges: str
+        Expiration: str
+        Restore: str
+        LastModified: float
+        ContentLength: int
+        ETag: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        ChecksumType: str
+        MissingMeta: int
+        VersionId: str
+        CacheControl: str
+        ContentDisposition: str
+        ContentEncoding: str
+        ContentLanguage: str
+        ContentRange: str
+        ContentType: str
+        Expires: float
+        WebsiteRedirectLocation: str
+        ServerSideEncryption: str
+        Metadata: dict[str, str]
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        BucketKeyEnabled: bool
+        StorageClass: str
+        RequestCharged: str
+        ReplicationStatus: str
+        PartsCount: int
+        TagCount: int
+        ObjectLockMode: str
+        ObjectLockRetainUntilDate: float
+        ObjectLockLegalHoldStatus: str
+        ObjectLockEventHold: str
+        ObjectLockEventHoldDurationDays: int
+        ObjectLockEventHoldDurationYears: int
+
+    class GetObjectRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        IfMatch: str
+        IfModifiedSince: float
+        IfNoneMatch: str
+        IfUnmodifiedSince: float
+        Key: t.Required[str]
+        Range: str
+        ResponseCacheControl: str
+        ResponseContentDisposition: str
+        ResponseContentEncoding: str
+        ResponseContentLanguage: str
+        ResponseContentType: str
+        ResponseExpires: float
+        VersionId: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        RequestPayer: str
+        PartNumber: int
+        ExpectedBucketOwner: str
+        ChecksumMode: str
+
+    class GetObjectRetentionOutput(t.TypedDict, total=False):
+        Retention: ObjectLockRetention
+
+    class GetObjectRetentionRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+
+    class GetObjectTaggingOutput(t.TypedDict, total=False):
+        VersionId: str
+        TagSet: t.Required[list[Tag]]
+
+    class GetObjectTaggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        ExpectedBucketOwner: str
+        RequestPayer: str
+
+    class GetPublicAccessBlockOutput(t.TypedDict, total=False):
+        PublicAccessBlockConfiguration: PublicAccessBlockConfiguration
+
+    class GetPublicAccessBlockRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GlacierJobParameters(t.TypedDict, total=False):
+        Tier: t.Required[str]
+
+    class Grant(t.TypedDict, total=False):
+        Grantee: Grantee
+        Permission: str
+
+    class Grantee(t.TypedDict, total=False):
+        DisplayName: str
+        EmailAddress: str
+        ID: str
+        Type: t.Required[str]
+        URI: str
+
+    class HeadBucketOutput(t.TypedDict, total=False):
+        BucketArn: str
+        BucketLocationType: str
+        BucketLocationName: str
+        BucketRegion: str
+        AccessPointAlias: bool
+
+    class HeadBucketRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class HeadObjectOutput(t.TypedDict, total=False):
+        DeleteMarker: bool
+        AcceptRanges: str
+        Expiration: str
+        Restore: str
+        ArchiveStatus: str
+        LastModified: float
+        ContentLength: int
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        ChecksumType: str
+        ETag: str
+        MissingMeta: int
+        VersionId: str
+        CacheControl: str
+        ContentDisposition: str
+        ContentEncoding: str
+        ContentLanguage: str
+        ContentType: str
+        ContentRange: str
+        Expires: float
+        WebsiteRedirectLocation: str
+        ServerSideEncryption: str
+        Metadata: dict[str, str]
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        BucketKeyEnabled: bool
+        StorageClass: str
+        RequestCharged: str
+        ReplicationStatus: str
+        PartsCount: int
+        TagCount: int
+        ObjectLockMode: str
+        ObjectLockRetainUntilDate: float
+        ObjectLockLegalHoldStatus: str
+        ObjectLockEventHold: str
+        ObjectLockEventHoldDurationDays: int
+        ObjectLockEventHoldDurationYears: int
+
+    class HeadObjectRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        IfMatch: str
+        IfModifiedSince: float
+        IfNoneMatch: str
+        IfUnmodifiedSince: float
+        Key: t.Required[str]
+        Range: str
+        ResponseCacheControl: str
+        ResponseContentDisposition: str
+        ResponseContentEncoding: str
+        ResponseContentLanguage: str
+        ResponseContentType: str
+        ResponseExpires: float
+        VersionId: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        RequestPayer: str
+        PartNumber: int
+        ExpectedBucketOwner: str
+        ChecksumMode: str
+
+    class IndexDocument(t.TypedDict, total=False):
+        Suffix: t.Required[str]
+
+    class Initiator(t.TypedDict, total=False):
+        ID: str
+        DisplayName: str
+
+    class InputSerialization(t.TypedDict, total=False):
+        CSV: CSVInput
+        CompressionType: str
+        JSON: JSONInput
+        Parquet: ParquetInput
+
+    class IntelligentTieringAndOperator(t.TypedDict, total=False):
+        Prefix: str
+        Tags: list[Tag]
+
+    class IntelligentTieringConfiguration(t.TypedDict, total=False):
+        Id: t.Required[str]
+        Filter: IntelligentTieringFilter
+        Status: t.Required[str]
+        Tierings: t.Required[list[Tiering]]
+
+    class IntelligentTieringFilter(t.TypedDict, total=False):
+        Prefix: str
+        Tag: Tag
+        And: IntelligentTieringAndOperator
+
+    class JSONInput(t.TypedDict, total=False):
+        Type: str
+
+    class JSONOutput(t.TypedDict, total=False):
+        RecordDelimiter: str
+
+    class LambdaFunctionConfiguration(t.TypedDict, total=False):
+        Id: str
+        LambdaFunctionArn: t.Required[str]
+        Events: t.Required[list[str]]
+        Filter: NotificationConfigurationFilter
+
+    class LifecycleExpiration(t.TypedDict, total=False):
+        Date: float
+        Days: int
+        ExpiredObjectDeleteMarker: bool
+
+    class LifecycleRule(t.TypedDict, total=False):
+        Expiration: LifecycleExpiration
+        ID: str
+        Prefix: str
+        Filter: LifecycleRuleFilter
+        Status: t.Required[str]
+        Transitions: list[Transition]
+        NoncurrentVersionTransitions: list[NoncurrentVersionTransition]
+        NoncurrentVersionExpiration: NoncurrentVersionExpiration
+        AbortIncompleteMultipartUpload: AbortIncompleteMultipartUpload
+
+    class LifecycleRuleAndOperator(t.TypedDict, total=False):
+        Prefix: str
+        Tags: list[Tag]
+        ObjectSizeGreaterThan: int
+        ObjectSizeLessThan: int
+
+    class LifecycleRuleFilter(t.TypedDict, total=False):
+        Prefix: str
+        Tag: Tag
+        ObjectSizeGreaterThan: int
+        ObjectSizeLessThan: int
+        And: LifecycleRuleAndOperator
+
+    class ListBucketIntelligentTieringConfigurationsOutput(t.TypedDict, total=False):
+        IsTruncated: bool
+        ContinuationToken: str
+        NextContinuationToken: str
+        IntelligentTieringConfigurationList: list[IntelligentTieringConfiguration]
+
+    class ListBucketIntelligentTieringConfigurationsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContinuationToken: str
+        ExpectedBucketOwner: str
+
+    class ListBucketsOutput(t.TypedDict, total=False):
+        Buckets: list[Bucket]
+        Owner: Owner
+        ContinuationToken: str
+        Prefix: str
+
+    class ListBucketsRequest(t.TypedDict, total=False):
+        MaxBuckets: int
+        ContinuationToken: str
+        Prefix: str
+        BucketRegion: str
+
+    class ListMultipartUploadsOutput(t.TypedDict, total=False):
+        Bucket: str
+        KeyMarker: str
+        UploadIdMarker: str
+        NextKeyMarker: str
+        Prefix: str
+        Delimiter: str
+        NextUploadIdMarker: str
+        MaxUploads: int
+        IsTruncated: bool
+        Uploads: list[MultipartUpload]
+        CommonPrefixes: list[CommonPrefix]
+        EncodingType: str
+        RequestCharged: str
+
+    class ListMultipartUploadsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Delimiter: str
+        EncodingType: str
+        KeyMarker: str
+        MaxUploads: int
+        Prefix: str
+        UploadIdMarker: str
+        ExpectedBucketOwner: str
+        RequestPayer: str
+
+    class ListObjectVersionsOutput(t.TypedDict, total=False):
+        IsTruncated: bool
+        KeyMarker: str
+        VersionIdMarker: str
+        NextKeyMarker: str
+        NextVersionIdMarker: str
+        Versions: list[ObjectVersion]
+        DeleteMarkers: list[DeleteMarkerEntry]
+        Name: str
+        Prefix: str
+        Delimiter: str
+        MaxKeys: int
+        CommonPrefixes: list[CommonPrefix]
+        EncodingType: str
+        RequestCharged: str
+
+    class ListObjectVersionsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Delimiter: str
+        EncodingType: str
+        KeyMarker: str
+        MaxKeys: int
+        Prefix: str
+        VersionIdMarker: str
+        ExpectedBucketOwner: str
+        RequestPayer: str
+        OptionalObjectAttributes: list[str]
+
+    class ListObjectsOutput(t.TypedDict, total=False):
+        IsTruncated: bool
+        Marker: str
+        NextMarker: str
+        Contents: list[Object]
+        Name: str
+        Prefix: str
+        Delimiter: str
+        MaxKeys: int
+        CommonPrefixes: list[CommonPrefix]
+        EncodingType: str
+        RequestCharged: str
+
+    class ListObjectsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Delimiter: str
+        EncodingType: str
+        Marker: str
+        MaxKeys: int
+        Prefix: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        OptionalObjectAttributes: list[str]
+
+    class ListObjectsV2Output(t.TypedDict, total=False):
+        IsTruncated: bool
+        Contents: list[Object]
+        Name: str
+        Prefix: str
+        Delimiter: str
+        MaxKeys: int
+        CommonPrefixes: list[CommonPrefix]
+        EncodingType: str
+        KeyCount: int
+        ContinuationToken: str
+        NextContinuationToken: str
+        StartAfter: str
+        RequestCharged: str
+
+    class ListObjectsV2Request(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Delimiter: str
+        EncodingType: str
+        MaxKeys: int
+        Prefix: str
+        ContinuationToken: str
+        FetchOwner: bool
+        StartAfter: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        OptionalObjectAttributes: list[str]
+
+    class ListPartsOutput(t.TypedDict, total=False):
+        AbortDate: float
+        AbortRuleId: str
+        Bucket: str
+        Key: str
+        UploadId: str
+        PartNumberMarker: int
+        NextPartNumberMarker: int
+        MaxParts: int
+        IsTruncated: bool
+        Parts: list[Part]
+        Initiator: Initiator
+        Owner: Owner
+        StorageClass: str
+        RequestCharged: str
+        ChecksumAlgorithm: str
+        ChecksumType: str
+        VersionId: str
+
+    class ListPartsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        MaxParts: int
+        PartNumberMarker: int
+        UploadId: t.Required[str]
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+
+    class LocationInfo(t.TypedDict, total=False):
+        Type: str
+        Name: str
+
+    class LoggingEnabled(t.TypedDict, total=False):
+        TargetBucket: t.Required[str]
+        TargetGrants: list[TargetGrant]
+        TargetPrefix: t.Required[str]
+        TargetObjectKeyFormat: TargetObjectKeyFormat
+
+    class MetadataEntry(t.TypedDict, total=False):
+        Name: str
+        Value: str
+
+    class Metrics(t.TypedDict, total=False):
+        Status: t.Required[str]
+        EventThreshold: ReplicationTimeValue
+
+    class MultipartUpload(t.TypedDict, total=False):
+        UploadId: str
+        Key: str
+        Initiated: float
+        StorageClass: str
+        Owner: Owner
+        Initiator: Initiator
+        ChecksumAlgorithm: str
+        ChecksumType: str
+        VersionId: str
+
+    class NoncurrentVersionExpiration(t.TypedDict, total=False):
+        NoncurrentDays: int
+        NewerNoncurrentVersions: int
+
+    class NoncurrentVersionTransition(t.TypedDict, total=False):
+        NoncurrentDays: int
+        StorageClass: str
+        NewerNoncurrentVersions: int
+
+    class NotificationConfiguration(t.TypedDict, total=False):
+        TopicConfigurations: list[TopicConfiguration]
+        QueueConfigurations: list[QueueConfiguration]
+        LambdaFunctionConfigurations: list[LambdaFunctionConfiguration]
+        EventBridgeConfiguration: EventBridgeConfiguration
+
+    class NotificationConfigurationFilter(t.TypedDict, total=False):
+        Key: S3KeyFilter
+
+    class Object(t.TypedDict, total=False):
+        Key: str
+        LastModified: float
+        ETag: str
+        ChecksumAlgorithm: list[str]
+        ChecksumType: str
+        Size: int
+        StorageClass: str
+        Owner: Owner
+        RestoreStatus: RestoreStatus
+
+    class ObjectIdentifier(t.TypedDict, total=False):
+        Key: t.Required[str]
+        VersionId: str
+        ETag: str
+        LastModifiedTime: float
+        Size: int
+
+    class ObjectLockConfiguration(t.TypedDict, total=False):
+        ObjectLockEnabled: str
+        Rule: ObjectLockRule
+
+    class ObjectLockLegalHold(t.TypedDict, total=False):
+        Status: str
+
+    class ObjectLockRetention(t.TypedDict, total=False):
+        Mode: str
+        RetainUntilDate: float
+        EventHold: str
+        EventHoldDuration: EventHoldDuration
+
+    class ObjectLockRule(t.TypedDict, total=False):
+        DefaultRetention: DefaultRetention
+
+    class ObjectPart(t.TypedDict, total=False):
+        PartNumber: int
+        Size: int
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+
+    class ObjectVersion(t.TypedDict, total=False):
+        ETag: str
+        ChecksumAlgorithm: list[str]
+        ChecksumType: str
+        Size: int
+        StorageClass: str
+        Key: str
+        VersionId: str
+        IsLatest: bool
+        LastModified: float
+        Owner: Owner
+        RestoreStatus: RestoreStatus
+
+    class OutputLocation(t.TypedDict, total=False):
+        S3: S3Location
+
+    class OutputSerialization(t.TypedDict, total=False):
+        CSV: CSVOutput
+        JSON: JSONOutput
+
+    class Owner(t.TypedDict, total=False):
+        DisplayName: str
+        ID: str
+
+    class OwnershipControls(t.TypedDict, total=False):
+        Rules: t.Required[list[OwnershipControlsRule]]
+
+    class OwnershipControlsRule(t.TypedDict, total=False):
+        ObjectOwnership: t.Required[str]
+
+    class ParquetInput(t.TypedDict, total=False):
+        pass
+
+    class Part(t.TypedDict, total=False):
+        PartNumber: int
+        LastModified: float
+        ETag: str
+        Size: int
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+
+    class PartitionedPrefix(t.TypedDict, total=False):
+        PartitionDateSource: str
+
+    class PolicyStatus(t.TypedDict, total=False):
+        IsPublic: bool
+
+    class PublicAccessBlockConfiguration(t.TypedDict, total=False):
+        BlockPublicAcls: bool
+        IgnorePublicAcls: bool
+        BlockPublicPolicy: bool
+        RestrictPublicBuckets: bool
+
+    class PutBucketAccelerateConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        AccelerateConfiguration: t.Required[AccelerateConfiguration]
+        ExpectedBucketOwner: str
+        ChecksumAlgorithm: str
+
+    class PutBucketAclRequest(t.TypedDict, total=False):
+        ACL: str
+        AccessControlPolicy: AccessControlPolicy
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        GrantFullControl: str
+        GrantRead: str
+        GrantReadACP: str
+        GrantWrite: str
+        GrantWriteACP: str
+        ExpectedBucketOwner: str
+
+    class PutBucketCorsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        CORSConfiguration: t.Required[CORSConfiguration]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class PutBucketEncryptionRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ServerSideEncryptionConfiguration: t.Required[ServerSideEncryptionConfiguration]
+        ExpectedBucketOwner: str
+
+    class PutBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+        IntelligentTieringConfiguration: t.Required[IntelligentTieringConfiguration]
+
+    class PutBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
+        TransitionDefaultMinimumObjectSize: str
+
+    class PutBucketLifecycleConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ChecksumAlgorithm: str
+        LifecycleConfiguration: BucketLifecycleConfiguration
+        ExpectedBucketOwner: str
+        TransitionDefaultMinimumObjectSize: str
+
+    class PutBucketLoggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        BucketLoggingStatus: t.Required[BucketLoggingStatus]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class PutBucketNotificationConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        NotificationConfiguration: t.Required[NotificationConfiguration]
+        ExpectedBucketOwner: str
+        SkipDestinationValidation: bool
+
+    class PutBucketOwnershipControlsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ExpectedBucketOwner: str
+        OwnershipControls: t.Required[OwnershipControls]
+        ChecksumAlgorithm: str
+
+    class PutBucketPolicyRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ConfirmRemoveSelfBucketAccess: bool
+        Policy: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class PutBucketRequestPaymentRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        RequestPaymentConfiguration: t.Required[RequestPaymentConfiguration]
+        ExpectedBucketOwner: str
+
+    class PutBucketTaggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        Tagging: t.Required[Tagging]
+        ExpectedBucketOwner: str
+
+    class PutBucketVersioningRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        MFA: str
+        VersioningConfiguration: t.Required[VersioningConfiguration]
+        ExpectedBucketOwner: str
+
+    class PutBucketWebsiteRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        WebsiteConfiguration: t.Required[WebsiteConfiguration]
+        ExpectedBucketOwner: str
+
+    class PutObjectAclOutput(t.TypedDict, total=False):
+        RequestCharged: str
+
+    class PutObjectAclRequest(t.TypedDict, total=False):
+        ACL: str
+        AccessControlPolicy: AccessControlPolicy
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        GrantFullControl: str
+        GrantRead: str
+        GrantReadACP: str
+        GrantWrite: str
+        GrantWriteACP: str
+        Key: t.Required[str]
+        RequestPayer: str
+        VersionId: str
+        ExpectedBucketOwner: str
+
+    class PutObjectLegalHoldOutput(t.TypedDict, total=False):
+        RequestCharged: str
+
+    class PutObjectLegalHoldRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        LegalHold: ObjectLockLegalHold
+        RequestPayer: str
+        VersionId: str
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class PutObjectLockConfigurationOutput(t.TypedDict, total=False):
+        RequestCharged: str
+
+    class PutObjectLockConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ObjectLockConfiguration: ObjectLockConfiguration
+        RequestPayer: str
+        Token: str
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class PutObjectOutput(t.TypedDict, total=False):
+        Expiration: str
+        ETag: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        ChecksumType: str
+        ServerSideEncryption: str
+        VersionId: str
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        SSEKMSEncryptionContext: str
+        BucketKeyEnabled: bool
+        Size: int
+        RequestCharged: str
+
+    class PutObjectRequest(t.TypedDict, total=False):
+        ACL: str
+        Body: bytes | AsyncIterator[bytes]
+        Bucket: t.Required[str]
+        CacheControl: str
+        ContentDisposition: str
+        ContentEncoding: str
+        ContentLanguage: str
+        ContentLength: int
+        ContentMD5: str
+        ContentType: str
+        ChecksumAlgorithm: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        Expires: float
+        IfMatch: str
+        IfNoneMatch: str
+        GrantFullControl: str
+        GrantRead: str
+        GrantReadACP: str
+        GrantWriteACP: str
+        Key: t.Required[str]
+        WriteOffsetBytes: int
+        Metadata: dict[str, str]
+        ServerSideEncryption: str
+        StorageClass: str
+        WebsiteRedirectLocation: str
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        SSEKMSEncryptionContext: str
+        BucketKeyEnabled: bool
+        RequestPayer: str
+        Tagging: str
+        ObjectLockMode: str
+        ObjectLockRetainUntilDate: float
+        ObjectLockLegalHoldStatus: str
+        ObjectLockEventHold: str
+        ObjectLockEventHoldDurationDays: int
+        ObjectLockEventHoldDurationYears: int
+        ExpectedBucketOwner: str
+
+    class PutObjectRetentionOutput(t.TypedDict, total=False):
+        RequestCharged: str
+
+    class PutObjectRetentionRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        Retention: ObjectLockRetention
+        RequestPayer: str
+        VersionId: str
+        BypassGovernanceRetention: bool
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class PutObjectTaggingOutput(t.TypedDict, total=False):
+        VersionId: str
+
+    class PutObjectTaggingRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        Tagging: t.Required[Tagging]
+        ExpectedBucketOwner: str
+        RequestPayer: str
+
+    class PutPublicAccessBlockRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        PublicAccessBlockConfiguration: t.Required[PublicAccessBlockConfiguration]
+        ExpectedBucketOwner: str
+
+    class QueueConfiguration(t.TypedDict, total=False):
+        Id: str
+        QueueArn: t.Required[str]
+        Events: t.Required[list[str]]
+        Filter: NotificationConfigurationFilter
+
+    class Redirect(t.TypedDict, total=False):
+        HostName: str
+        HttpRedirectCode: str
+        Protocol: str
+        ReplaceKeyPrefixWith: str
+        ReplaceKeyWith: str
+
+    class RedirectAllRequestsTo(t.TypedDict, total=False):
+        HostName: t.Required[str]
+        Protocol: str
+
+    class ReplicaModifications(t.TypedDict, total=False):
+        Status: t.Required[str]
+
+    class ReplicationConfiguration(t.TypedDict, total=False):
+        Role: t.Required[str]
+        Rules: t.Required[list[ReplicationRule]]
+
+    class ReplicationRule(t.TypedDict, total=False):
+        ID: str
+        Priority: int
+        Prefix: str
+        Filter: ReplicationRuleFilter
+        Status: t.Required[str]
+        SourceSelectionCriteria: SourceSelectionCriteria
+        ExistingObjectReplication: ExistingObjectReplication
+        Destination: t.Required[Destination]
+        DeleteMarkerReplication: DeleteMarkerReplication
+
+    class ReplicationRuleAndOperator(t.TypedDict, total=False):
+        Prefix: str
+        Tags: list[Tag]
+
+    class ReplicationRuleFilter(t.TypedDict, total=False):
+        Prefix: str
+        Tag: Tag
+        And: ReplicationRuleAndOperator
+
+    class ReplicationTime(t.TypedDict, total=False):
+        Status: t.Required[str]
+        Time: t.Required[ReplicationTimeValue]
+
+    class ReplicationTimeValue(t.TypedDict, total=False):
+        Minutes: int
+
+    class RequestPaymentConfiguration(t.TypedDict, total=False):
+        Payer: t.Required[str]
+
+    class RestoreObjectOutput(t.TypedDict, total=False):
+        RequestCharged: str
+        RestoreOutputPath: str
+
+    class RestoreObjectRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Key: t.Required[str]
+        VersionId: str
+        RestoreRequest: RestoreRequest
+        RequestPayer: str
+        ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class RestoreRequest(t.TypedDict, total=False):
+        Days: int
+        GlacierJobParameters: GlacierJobParameters
+        Type: str
+        Tier: str
+        Description: str
+        SelectParameters: SelectParameters
+        OutputLocation: OutputLocation
+
+    class RestoreStatus(t.TypedDict, total=False):
+        IsRestoreInProgress: bool
+        RestoreExpiryDate: float
+
+    class RoutingRule(t.TypedDict, total=False):
+        Condition: Condition
+        Redirect: t.Required[Redirect]
+
+    class S3KeyFilter(t.TypedDict, total=False):
+        FilterRules: list[FilterRule]
+
+    class S3Location(t.TypedDict, total=False):
+        BucketName: t.Required[str]
+        Prefix: t.Required[str]
+        Encryption: Encryption
+        CannedACL: str
+        AccessControlList: list[Grant]
+        Tagging: Tagging
+        UserMetadata: list[MetadataEntry]
+        StorageClass: str
+
+    class SelectParameters(t.TypedDict, total=False):
+        InputSerialization: t.Required[InputSerialization]
+        ExpressionType: t.Required[str]
+        Expression: t.Required[str]
+        OutputSerialization: t.Required[OutputSerialization]
+
+    class ServerSideEncryptionByDefault(t.TypedDict, total=False):
+        SSEAlgorithm: t.Required[str]
+        KMSMasterKeyID: str
+
+    class ServerSideEncryptionConfiguration(t.TypedDict, total=False):
+        Rules: t.Required[list[ServerSideEncryptionRule]]
+
+    class ServerSideEncryptionRule(t.TypedDict, total=False):
+        ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault
+        BucketKeyEnabled: bool
+        BlockedEncryptionTypes: BlockedEncryptionTypes
+
+    class SimplePrefix(t.TypedDict, total=False):
+        pass
+
+    class SourceSelectionCriteria(t.TypedDict, total=False):
+        SseKmsEncryptedObjects: SseKmsEncryptedObjects
+        ReplicaModifications: ReplicaModifications
+
+    class SseKmsEncryptedObjects(t.TypedDict, total=False):
+        Status: t.Required[str]
+
+    class Tag(t.TypedDict, total=False):
+        Key: t.Required[str]
+        Value: t.Required[str]
+
+    class Tagging(t.TypedDict, total=False):
+        TagSet: t.Required[list[Tag]]
+
+    class TargetGrant(t.TypedDict, total=False):
+        Grantee: Grantee
+        Permission: str
+
+    class TargetObjectKeyFormat(t.TypedDict, total=False):
+        SimplePrefix: SimplePrefix
+        PartitionedPrefix: PartitionedPrefix
+
+    class Tiering(t.TypedDict, total=False):
+        Days: t.Required[int]
+        AccessTier: t.Required[str]
+
+    class TopicConfiguration(t.TypedDict, total=False):
+        Id: str
+        TopicArn: t.Required[str]
+        Events: t.Required[list[str]]
+        Filter: NotificationConfigurationFilter
+
+    class Transition(t.TypedDict, total=False):
+        Date: float
+        Days: int
+        StorageClass: str
+
+    class UploadPartCopyOutput(t.TypedDict, total=False):
+        CopySourceVersionId: str
+        CopyPartResult: CopyPartResult
+        ServerSideEncryption: str
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        BucketKeyEnabled: bool
+        RequestCharged: str
+        VersionId: str
+
+    class UploadPartCopyRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        CopySource: t.Required[str]
+        CopySourceIfMatch: str
+        CopySourceIfModifiedSince: float
+        CopySourceIfNoneMatch: str
+        CopySourceIfUnmodifiedSince: float
+        CopySourceRange: str
+        Key: t.Required[str]
+        PartNumber: t.Required[int]
+        UploadId: t.Required[str]
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        CopySourceSSECustomerAlgorithm: str
+        CopySourceSSECustomerKey: str
+        CopySourceSSECustomerKeyMD5: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+        ExpectedSourceBucketOwner: str
+
+    class UploadPartOutput(t.TypedDict, total=False):
+        ServerSideEncryption: str
+        ETag: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        SSECustomerAlgorithm: str
+        SSECustomerKeyMD5: str
+        SSEKMSKeyId: str
+        BucketKeyEnabled: bool
+        RequestCharged: str
+        VersionId: str
+
+    class UploadPartRequest(t.TypedDict, total=False):
+        Body: bytes | AsyncIterator[bytes]
+        Bucket: t.Required[str]
+        ContentLength: int
+        ContentMD5: str
+        ChecksumAlgorithm: str
+        ChecksumCRC32: str
+        ChecksumCRC32C: str
+        ChecksumCRC64NVME: str
+        ChecksumSHA1: str
+        ChecksumSHA256: str
+        ChecksumSHA512: str
+        ChecksumMD5: str
+        ChecksumXXHASH64: str
+        ChecksumXXHASH3: str
+        ChecksumXXHASH128: str
+        Key: t.Required[str]
+        PartNumber: t.Required[int]
+        UploadId: t.Required[str]
+        SSECustomerAlgorithm: str
+        SSECustomerKey: str
+        SSECustomerKeyMD5: str
+        RequestPayer: str
+        ExpectedBucketOwner: str
+
+    class VersioningConfiguration(t.TypedDict, total=False):
+        MFADelete: str
+        Status: str
+
+    class WebsiteConfiguration(t.TypedDict, total=False):
+        ErrorDocument: ErrorDocument
+        IndexDocument: IndexDocument
+        RedirectAllRequestsTo: RedirectAllRequestsTo
+        RoutingRules: list[RoutingRule]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,283 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class AddPermissionRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Label: t.Required[str]
-    AWSAccountIds: t.Required[list[str]]
-    Actions: t.Required[list[str]]
-
-
-class BatchResultErrorEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-    SenderFault: t.Required[bool]
-    Code: t.Required[str]
-    Message: str
-
-
-class CancelMessageMoveTaskRequest(t.TypedDict, total=False):
-    TaskHandle: t.Required[str]
-
-
-class CancelMessageMoveTaskResult(t.TypedDict, total=False):
-    ApproximateNumberOfMessagesMoved: int
-
-
-class ChangeMessageVisibilityBatchRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Entries: t.Required[list[ChangeMessageVisibilityBatchRequestEntry]]
-
-
-class ChangeMessageVisibilityBatchRequestEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-    ReceiptHandle: t.Required[str]
-    VisibilityTimeout: int
-
-
-class ChangeMessageVisibilityBatchResult(t.TypedDict, total=False):
-    Successful: t.Required[list[ChangeMessageVisibilityBatchResultEntry]]
-    Failed: t.Required[list[BatchResultErrorEntry]]
-
-
-class ChangeMessageVisibilityBatchResultEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-
-
-class ChangeMessageVisibilityRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    ReceiptHandle: t.Required[str]
-    VisibilityTimeout: t.Required[int]
-
-
-class CreateQueueRequest(t.TypedDict, total=False):
-    QueueName: t.Required[str]
-    Attributes: dict[str, str]
-    tags: dict[str, str]
-
-
-class CreateQueueResult(t.TypedDict, total=False):
-    QueueUrl: str
-
-
-class DeleteMessageBatchRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Entries: t.Required[list[DeleteMessageBatchRequestEntry]]
-
-
-class DeleteMessageBatchRequestEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-    ReceiptHandle: t.Required[str]
-
-
-class DeleteMessageBatchResult(t.TypedDict, total=False):
-    Successful: t.Required[list[DeleteMessageBatchResultEntry]]
-    Failed: t.Required[list[BatchResultErrorEntry]]
-
-
-class DeleteMessageBatchResultEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-
-
-class DeleteMessageRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    ReceiptHandle: t.Required[str]
-
-
-class DeleteQueueRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-
-
-class GetQueueAttributesRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    AttributeNames: list[str]
-
-
-class GetQueueAttributesResult(t.TypedDict, total=False):
-    Attributes: dict[str, str]
-
-
-class GetQueueUrlRequest(t.TypedDict, total=False):
-    QueueName: t.Required[str]
-    QueueOwnerAWSAccountId: str
-
-
-class GetQueueUrlResult(t.TypedDict, total=False):
-    QueueUrl: str
-
-
-class ListDeadLetterSourceQueuesRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    NextToken: str
-    MaxResults: int
-
-
-class ListDeadLetterSourceQueuesResult(t.TypedDict, total=False):
-    queueUrls: t.Required[list[str]]
-    NextToken: str
-
-
-class ListMessageMoveTasksRequest(t.TypedDict, total=False):
-    SourceArn: t.Required[str]
-    MaxResults: int
-
-
-class ListMessageMoveTasksResult(t.TypedDict, total=False):
-    Results: list[ListMessageMoveTasksResultEntry]
-
-
-class ListMessageMoveTasksResultEntry(t.TypedDict, total=False):
-    TaskHandle: str
-    Status: str
-    SourceArn: str
-    DestinationArn: str
-    MaxNumberOfMessagesPerSecond: int
-    ApproximateNumberOfMessagesMoved: int
-    ApproximateNumberOfMessagesToMove: int
-    FailureReason: str
-    StartedTimestamp: int
-
-
-class ListQueueTagsRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-
-
-class ListQueueTagsResult(t.TypedDict, total=False):
-    Tags: dict[str, str]
-
-
-class ListQueuesRequest(t.TypedDict, total=False):
-    QueueNamePrefix: str
-    NextToken: str
-    MaxResults: int
-
-
-class ListQueuesResult(t.TypedDict, total=False):
-    QueueUrls: list[str]
-    NextToken: str
-
-
-class Message(t.TypedDict, total=False):
-    MessageId: str
-    ReceiptHandle: str
-    MD5OfBody: str
-    Body: str
-    Attributes: dict[str, str]
-    MD5OfMessageAttributes: str
-    MessageAttributes: dict[str, MessageAttributeValue]
-
-
-class MessageAttributeValue(t.TypedDict, total=False):
-    StringValue: str
-    BinaryValue: bytes
-    StringListValues: list[str]
-    BinaryListValues: list[bytes]
-    DataType: t.Required[str]
-
-
-class MessageSystemAttributeValue(t.TypedDict, total=False):
-    StringValue: str
-    BinaryValue: bytes
-    StringListValues: list[str]
-    BinaryListValues: list[bytes]
-    DataType: t.Required[str]
-
-
-class PurgeQueueRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-
-
-class ReceiveMessageRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    AttributeNames: list[str]
-    MessageSystemAttributeNames: list[str]
-    MessageAttributeNames: list[str]
-    MaxNumberOfMessages: int
-    VisibilityTimeout: int
-    WaitTimeSeconds: int
-    ReceiveRequestAttemptId: str
-
-
-class ReceiveMessageResult(t.TypedDict, total=False):
-    Messages: list[Message]
-
-
-class RemovePermissionRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Label: t.Required[str]
-
-
-class SendMessageBatchRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Entries: t.Required[list[SendMessageBatchRequestEntry]]
-
-
-class SendMessageBatchRequestEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-    MessageBody: t.Required[str]
-    DelaySeconds: int
-    MessageAttributes: dict[str, MessageAttributeValue]
-    MessageSystemAttributes: dict[str, MessageSystemAttributeValue]
-    MessageDeduplicationId: str
-    MessageGroupId: str
-
-
-class SendMessageBatchResult(t.TypedDict, total=False):
-    Successful: t.Required[list[SendMessageBatchResultEntry]]
-    Failed: t.Required[list[BatchResultErrorEntry]]
-
-
-class SendMessageBatchResultEntry(t.TypedDict, total=False):
-    Id: t.Required[str]
-    MessageId: t.Required[str]
-    MD5OfMessageBody: t.Required[str]
-    MD5OfMessageAttributes: str
-    MD5OfMessageSystemAttributes: str
-    SequenceNumber: str
-
-
-class SendMessageRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    MessageBody: t.Required[str]
-    DelaySeconds: int
-    MessageAttributes: dict[str, MessageAttributeValue]
-    MessageSystemAttributes: dict[str, MessageSystemAttributeValue]
-    MessageDeduplicationId: str
-    MessageGroupId: str
-
-
-class SendMessageResult(t.TypedDict, total=False):
-    MD5OfMessageBody: str
-    MD5OfMessageAttributes: str
-    MD5OfMessageSystemAttributes: str
-    MessageId: str
-    SequenceNumber: str
-
-
-class SetQueueAttributesRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Attributes: t.Required[dict[str, str]]
-
-
-class StartMessageMoveTaskRequest(t.TypedDict, total=False):
-    SourceArn: t.Required[str]
-    DestinationArn: str
-    MaxNumberOfMessagesPerSecond: int
-
-
-class StartMessageMoveTaskResult(t.TypedDict, total=False):
-    TaskHandle: str
-
-
-class TagQueueRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    Tags: t.Required[dict[str, str]]
-
-
-class UntagQueueRequest(t.TypedDict, total=False):
-    QueueUrl: t.Required[str]
-    TagKeys: t.Required[list[str]]
-
-
 class BatchEntryIdsNotDistinct(AwsError):
     code = "BatchEntryIdsNotDistinct"
     status = 400
@@ -440,3 +163,242 @@ class UnsupportedOperation(AwsError):
     code = "UnsupportedOperation"
     status = 400
     wire_code = "AWS.SimpleQueueService.UnsupportedOperation"
+
+
+if t.TYPE_CHECKING:
+
+    class AddPermissionRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Label: t.Required[str]
+        AWSAccountIds: t.Required[list[str]]
+        Actions: t.Required[list[str]]
+
+    class BatchResultErrorEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+        SenderFault: t.Required[bool]
+        Code: t.Required[str]
+        Message: str
+
+    class CancelMessageMoveTaskRequest(t.TypedDict, total=False):
+        TaskHandle: t.Required[str]
+
+    class CancelMessageMoveTaskResult(t.TypedDict, total=False):
+        ApproximateNumberOfMessagesMoved: int
+
+    class ChangeMessageVisibilityBatchRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Entries: t.Required[list[ChangeMessageVisibilityBatchRequestEntry]]
+
+    class ChangeMessageVisibilityBatchRequestEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+        ReceiptHandle: t.Required[str]
+        VisibilityTimeout: int
+
+    class ChangeMessageVisibilityBatchResult(t.TypedDict, total=False):
+        Successful: t.Required[list[ChangeMessageVisibilityBatchResultEntry]]
+        Failed: t.Required[list[BatchResultErrorEntry]]
+
+    class ChangeMessageVisibilityBatchResultEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+
+    class ChangeMessageVisibilityRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        ReceiptHandle: t.Required[str]
+        VisibilityTimeout: t.Required[int]
+
+    class CreateQueueRequest(t.TypedDict, total=False):
+        QueueName: t.Required[str]
+        Attributes: dict[str, str]
+        tags: dict[str, str]
+
+    class CreateQueueResult(t.TypedDict, total=False):
+        QueueUrl: str
+
+    class DeleteMessageBatchRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Entries: t.Required[list[DeleteMessageBatchRequestEntry]]
+
+    class DeleteMessageBatchRequestEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+        ReceiptHandle: t.Required[str]
+
+    class DeleteMessageBatchResult(t.TypedDict, total=False):
+        Successful: t.Required[list[DeleteMessageBatchResultEntry]]
+        Failed: t.Required[list[BatchResultErrorEntry]]
+
+    class DeleteMessageBatchResultEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+
+    class DeleteMessageRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        ReceiptHandle: t.Required[str]
+
+    class DeleteQueueRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+
+    class GetQueueAttributesRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        AttributeNames: list[str]
+
+    class GetQueueAttributesResult(t.TypedDict, total=False):
+        Attributes: dict[str, str]
+
+    class GetQueueUrlRequest(t.TypedDict, total=False):
+        QueueName: t.Required[str]
+        QueueOwnerAWSAccountId: str
+
+    class GetQueueUrlResult(t.TypedDict, total=False):
+        QueueUrl: str
+
+    class ListDeadLetterSourceQueuesRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        NextToken: str
+        MaxResults: int
+
+    class ListDeadLetterSourceQueuesResult(t.TypedDict, total=False):
+        queueUrls: t.Required[list[str]]
+        NextToken: str
+
+    class ListMessageMoveTasksRequest(t.TypedDict, total=False):
+        SourceArn: t.Required[str]
+        MaxResults: int
+
+    class ListMessageMoveTasksResult(t.TypedDict, total=False):
+        Results: list[ListMessageMoveTasksResultEntry]
+
+    class ListMessageMoveTasksResultEntry(t.TypedDict, total=False):
+        TaskHandle: str
+        Status: str
+        SourceArn: str
+        DestinationArn: str
+        MaxNumberOfMessagesPerSecond: int
+        ApproximateNumberOfMessagesMoved: int
+        ApproximateNumberOfMessagesToMove: int
+        FailureReason: str
+        StartedTimestamp: int
+
+    class ListQueueTagsRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+
+    class ListQueueTagsResult(t.TypedDict, total=False):
+        Tags: dict[str, str]
+
+    class ListQueuesRequest(t.TypedDict, total=False):
+        QueueNamePrefix: str
+        NextToken: str
+        MaxResults: int
+
+    class ListQueuesResult(t.TypedDict, total=False):
+        QueueUrls: list[str]
+        NextToken: str
+
+    class Message(t.TypedDict, total=False):
+        MessageId: str
+        ReceiptHandle: str
+        MD5OfBody: str
+        Body: str
+        Attributes: dict[str, str]
+        MD5OfMessageAttributes: str
+        MessageAttributes: dict[str, MessageAttributeValue]
+
+    class MessageAttributeValue(t.TypedDict, total=False):
+        StringValue: str
+        BinaryValue: bytes
+        StringListValues: list[str]
+        BinaryListValues: list[bytes]
+        DataType: t.Required[str]
+
+    class MessageSystemAttributeValue(t.TypedDict, total=False):
+        StringValue: str
+        BinaryValue: bytes
+        StringListValues: list[str]
+        BinaryListValues: list[bytes]
+        DataType: t.Required[str]
+
+    class PurgeQueueRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+
+    class ReceiveMessageRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        AttributeNames: list[str]
+        MessageSystemAttributeNames: list[str]
+        MessageAttributeNames: list[str]
+        MaxNumberOfMessages: int
+        VisibilityTimeout: int
+        WaitTimeSeconds: int
+        ReceiveRequestAttemptId: str
+
+    class ReceiveMessageResult(t.TypedDict, total=False):
+        Messages: list[Message]
+
+    class RemovePermissionRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Label: t.Required[str]
+
+    class SendMessageBatchRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Entries: t.Required[list[SendMessageBatchRequestEntry]]
+
+    class SendMessageBatchRequestEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+        MessageBody: t.Required[str]
+        DelaySeconds: int
+        MessageAttributes: dict[str, MessageAttributeValue]
+        MessageSystemAttributes: dict[str, MessageSystemAttributeValue]
+        MessageDeduplicationId: str
+        MessageGroupId: str
+
+    class SendMessageBatchResult(t.TypedDict, total=False):
+        Successful: t.Required[list[SendMessageBatchResultEntry]]
+        Failed: t.Required[list[BatchResultErrorEntry]]
+
+    class SendMessageBatchResultEntry(t.TypedDict, total=False):
+        Id: t.Required[str]
+        MessageId: t.Required[str]
+        MD5OfMessageBody: t.Required[str]
+        MD5OfMessageAttributes: str
+        MD5OfMessageSystemAttributes: str
+        SequenceNumber: str
+
+    class SendMessageRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        MessageBody: t.Required[str]
+        DelaySeconds: int
+        MessageAttributes: dict[str, MessageAttributeValue]
+        MessageSystemAttributes: dict[str, MessageSystemAttributeValue]
+        MessageDeduplicationId: str
+        MessageGroupId: str
+
+    class SendMessageResult(t.TypedDict, total=False):
+        MD5OfMessageBody: str
+        MD5OfMessageAttributes: str
+        MD5OfMessageSystemAttributes: str
+        MessageId: str
+        SequenceNumber: str
+
+    class SetQueueAttributesRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Attributes: t.Required[dict[str, str]]
+
+    class StartMessageMoveTaskRequest(t.TypedDict, total=False):
+        SourceArn: t.Required[str]
+        DestinationArn: str
+        MaxNumberOfMessagesPerSecond: int
+
+    class StartMessageMoveTaskResult(t.TypedDict, total=False):
+        TaskHandle: str
+
+    class TagQueueRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        Tags: t.Required[dict[str, str]]
+
+    class UntagQueueRequest(t.TypedDict, total=False):
+        QueueUrl: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,118 +7,6 @@ import typing as t
 from serein.base.errors import AwsError
 
 
-class AssumeRoleRequest(t.TypedDict, total=False):
-    RoleArn: t.Required[str]
-    RoleSessionName: t.Required[str]
-    PolicyArns: list[PolicyDescriptorType]
-    Policy: str
-    DurationSeconds: int
-    Tags: list[Tag]
-    TransitiveTagKeys: list[str]
-    ExternalId: str
-    SerialNumber: str
-    TokenCode: str
-    SourceIdentity: str
-    ProvidedContexts: list[ProvidedContext]
-    MinimumSessionTokenSize: int
-
-
-class AssumeRoleResponse(t.TypedDict, total=False):
-    Credentials: Credentials
-    AssumedRoleUser: AssumedRoleUser
-    PackedPolicySize: int
-    SourceIdentity: str
-    SessionTokenUtilization: int
-    SessionTokenSize: int
-
-
-class AssumedRoleUser(t.TypedDict, total=False):
-    AssumedRoleId: t.Required[str]
-    Arn: t.Required[str]
-
-
-class Credentials(t.TypedDict, total=False):
-    AccessKeyId: t.Required[str]
-    SecretAccessKey: t.Required[str]
-    SessionToken: t.Required[str]
-    Expiration: t.Required[float]
-
-
-class DecodeAuthorizationMessageRequest(t.TypedDict, total=False):
-    EncodedMessage: t.Required[str]
-
-
-class DecodeAuthorizationMessageResponse(t.TypedDict, total=False):
-    DecodedMessage: str
-
-
-class FederatedUser(t.TypedDict, total=False):
-    FederatedUserId: t.Required[str]
-    Arn: t.Required[str]
-
-
-class GetAccessKeyInfoRequest(t.TypedDict, total=False):
-    AccessKeyId: t.Required[str]
-
-
-class GetAccessKeyInfoResponse(t.TypedDict, total=False):
-    Account: str
-
-
-class GetCallerIdentityRequest(t.TypedDict, total=False):
-    pass
-
-
-class GetCallerIdentityResponse(t.TypedDict, total=False):
-    UserId: str
-    Account: str
-    Arn: str
-
-
-class GetFederationTokenRequest(t.TypedDict, total=False):
-    Name: t.Required[str]
-    Policy: str
-    PolicyArns: list[PolicyDescriptorType]
-    DurationSeconds: int
-    Tags: list[Tag]
-    MinimumSessionTokenSize: int
-
-
-class GetFederationTokenResponse(t.TypedDict, total=False):
-    Credentials: Credentials
-    FederatedUser: FederatedUser
-    PackedPolicySize: int
-    SessionTokenUtilization: int
-    SessionTokenSize: int
-
-
-class GetSessionTokenRequest(t.TypedDict, total=False):
-    DurationSeconds: int
-    SerialNumber: str
-    TokenCode: str
-    MinimumSessionTokenSize: int
-
-
-class GetSessionTokenResponse(t.TypedDict, total=False):
-    Credentials: Credentials
-    SessionTokenUtilization: int
-    SessionTokenSize: int
-
-
-class PolicyDescriptorType(t.TypedDict, total=False):
-    arn: str
-
-
-class ProvidedContext(t.TypedDict, total=False):
-    ProviderArn: str
-    ContextAssertion: str
-
-
-class Tag(t.TypedDict, total=False):
-    Key: t.Required[str]
-    Value: t.Required[str]
-
-
 class ExpiredTokenException(AwsError):
     code = "ExpiredTokenException"
     status = 400
@@ -177,3 +65,107 @@ class RegionDisabledException(AwsError):
 class SessionDurationEscalationException(AwsError):
     code = "SessionDurationEscalationException"
     status = 403
+
+
+if t.TYPE_CHECKING:
+
+    class AssumeRoleRequest(t.TypedDict, total=False):
+        RoleArn: t.Required[str]
+        RoleSessionName: t.Required[str]
+        PolicyArns: list[PolicyDescriptorType]
+        Policy: str
+        DurationSeconds: int
+        Tags: list[Tag]
+        TransitiveTagKeys: list[str]
+        ExternalId: str
+        SerialNumber: str
+        TokenCode: str
+        SourceIdentity: str
+        ProvidedContexts: list[ProvidedContext]
+        MinimumSessionTokenSize: int
+
+    class AssumeRoleResponse(t.TypedDict, total=False):
+        Credentials: Credentials
+        AssumedRoleUser: AssumedRoleUser
+        PackedPolicySize: int
+        SourceIdentity: str
+        SessionTokenUtilization: int
+        SessionTokenSize: int
+
+    class AssumedRoleUser(t.TypedDict, total=False):
+        AssumedRoleId: t.Required[str]
+        Arn: t.Required[str]
+
+    class Credentials(t.TypedDict, total=False):
+        AccessKeyId: t.Required[str]
+        SecretAccessKey: t.Required[str]
+        SessionToken: t.Required[str]
+        Expiration: t.Required[float]
+
+    class DecodeAuthorizationMessageRequest(t.TypedDict, total=False):
+        EncodedMessage: t.Required[str]
+
+    class DecodeAuthorizationMessageResponse(t.TypedDict, total=False):
+        DecodedMessage: str
+
+    class FederatedUser(t.TypedDict, total=False):
+        FederatedUserId: t.Required[str]
+        Arn: t.Required[str]
+
+    class GetAccessKeyInfoRequest(t.TypedDict, total=False):
+        AccessKeyId: t.Required[str]
+
+    class GetAccessKeyInfoResponse(t.TypedDict, total=False):
+        Account: str
+
+    class GetCallerIdentityRequest(t.TypedDict, total=False):
+        pass
+
+    class GetCallerIdentityResponse(t.TypedDict, total=False):
+        UserId: str
+        Account: str
+        Arn: str
+
+    class GetFederationTokenRequest(t.TypedDict, total=False):
+        Name: t.Required[str]
+        Policy: str
+        PolicyArns: list[PolicyDescriptorType]
+        DurationSeconds: int
+        Tags: list[Tag]
+        MinimumSessionTokenSize: int
+
+    class GetFederationTokenResponse(t.TypedDict, total=False):
+        Credentials: Credentials
+        FederatedUser: FederatedUser
+        PackedPolicySize: int
+        SessionTokenUtilization: int
+        SessionTokenSize: int
+
+    class GetSessionTokenRequest(t.TypedDict, total=False):
+        DurationSeconds: int
+        SerialNumber: str
+        TokenCode: str
+        MinimumSessionTokenSize: int
+
+    class GetSessionTokenResponse(t.TypedDict, total=False):
+        Credentials: Credentials
+        SessionTokenUtilization: int
+        SessionTokenSize: int
+
+    class PolicyDescriptorType(t.TypedDict, total=False):
+        arn: str
+
+    class ProvidedContext(t.TypedDict, total=False):
+        ProviderArn: str
+        ContextAssertion: str
+
+    class Tag(t.TypedDict, total=False):
+        Key: t.Required[str]
+        Value: t.Required[str]
+
+else:
+
+    def __getattr__(name: str) -> type:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return dict

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
-
-from awscrt import checksums as crt
 
 from serein.services.s3.rules.errors import refusal
 
@@ -20,10 +19,10 @@ DEFAULT = "CRC64NVME"
 """What S3 computes when the uploader names no algorithm."""
 MEMBERS: Mapping[str, str] = {name: f"Checksum{name}" for name in ALGORITHMS}
 _BYTES: Mapping[str, int] = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
-_COMBINE: Mapping[str, Callable[[int, int, int], int]] = {
-    "CRC32": crt.combine_crc32,
-    "CRC32C": crt.combine_crc32c,
-    "CRC64NVME": crt.combine_crc64nvme,
+_COMBINE: Mapping[str, str] = {
+    "CRC32": "combine_crc32",
+    "CRC32C": "combine_crc32c",
+    "CRC64NVME": "combine_crc64nvme",
 }
 
 
@@ -32,6 +31,11 @@ class Digest(Protocol):
 
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
+
+
+def _crt() -> Any:
+    """AWS's CRCs. Loading them costs 50 ms and 7 MB, so that is left to the first object."""
+    return importlib.import_module("awscrt.checksums")
 
 
 class _Crc:
@@ -56,9 +60,9 @@ def new_digest(algorithm: str) -> Digest:
     if algorithm == "CRC32":
         return _Crc(zlib.crc32, 4)
     if algorithm == "CRC32C":
-        return _Crc(crt.crc32c, 4)
+        return _Crc(_crt().crc32c, 4)
     if algorithm == "CRC64NVME":
-        return _Crc(crt.crc64nvme, 8)
+        return _Crc(_crt().crc64nvme, 8)
     if algorithm == "SHA1":
         return hashlib.sha1()
     if algorithm == "SHA256":
@@ -148,7 +152,7 @@ def composite(algorithm: str, values: Iterable[str]) -> str:
 
 def full_object(algorithm: str, parts: Sequence[tuple[str, int]]) -> str:
     """The checksum of the whole object from those of its parts (CRCs only): (base64, size in bytes) of each."""
-    combine = _COMBINE[algorithm]
+    combine = getattr(_crt(), _COMBINE[algorithm])
     value, first = 0, True
     for text, size in parts:
         part = int.from_bytes(base64.b64decode(text), "big")
