@@ -99,6 +99,9 @@ async def main(rounds: int) -> None:
             if not blanks:
                 print(f"{'isolation':40} {bench.pool.isolation.standing}")
                 print(f"{'zygote ready':40} {started_ms:9.3f} ms")
+            warm = bench.pool.nursery._stations["python"].zygote.warm
+            assert warm is not None
+            await warm
             await asyncio.sleep(0.3)
             print(f"{title:40} {await cold(bench, 'python3.11', PYTHON, 'app.py', rounds):9.3f} ms")
             if blanks:

@@ -119,9 +119,7 @@ class House:
             iam.service(self.identities),
             lambda_.service(self.functions),
             logs.SERVICE,
-            s3.service(
-                self.identities, is_open=self.config.auth_open, account=self.config.account
-            ),
+            s3.service(self.identities, is_open=self.config.auth_open, account=self.config.account),
             sqs.SERVICE,
             sts.service(self.identities),
         ]

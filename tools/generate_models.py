@@ -19,8 +19,8 @@ from __future__ import annotations
 import keyword
 import re
 import subprocess
-import textwrap
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -16,14 +16,16 @@ class Cloud:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        self._session = boto3.session.Session(
-            aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "test"),
-            aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
-            aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
-            region_name=os.environ.get("AWS_REGION")
-            or os.environ.get("AWS_DEFAULT_REGION")
-            or "us-east-1",
-        )
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        try:
+            self._session = boto3.session.Session(
+                aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+                aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+                aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
+                region_name=region or "us-east-1",
+            )
+        except BotoCoreError as error:  # for example AWS_PROFILE names a profile that is not there
+            raise click.ClickException(str(error)) from error
 
     @property
     def region(self) -> str:

@@ -13,7 +13,11 @@ from serein.cli.progress import follow_stack
 @click.argument("stack")
 @endpoint_option
 def command(stack: str, endpoint: str) -> None:
-    """Delete STACK and everything in it, showing each resource as it goes."""
+    """Delete STACK and everything in it, showing each resource as it goes.
+
+    As on AWS, a bucket that is not empty stays, and so does the stack: empty the bucket, then delete again.
+    Resources with DeletionPolicy Retain are kept.
+    """
     cloudformation = Cloud(endpoint).client("cloudformation")
     with Speaking(endpoint):
         stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from serein.cli.endpoint import endpoint_option
 from serein.cli.package import PackagingError, package_template
 from serein.cli.progress import events_of, follow_stack
 
+STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -31,10 +33,19 @@ def command(
 
     Local code folders are zipped and uploaded; the stack is created, or updated through a change set; a line
     is shown per resource, and the outputs at the end. Running it again changes only what changed.
+
+    \b
+      serein deploy examples/todo
+      serein deploy app/template.yaml --stack app-test --param Stage=test
     """
     if template.is_dir():
         template = _template_in(template)
     name = stack or template.resolve().parent.name
+    if not STACK_NAME.fullmatch(name):
+        raise click.UsageError(
+            f"{name!r} cannot be a stack's name (a letter, then letters, digits and hyphens, 128 in all): "
+            "choose one with --stack."
+        )
     given = [_parameter(text) for text in params]
     cloud = Cloud(endpoint)
     with Speaking(endpoint):

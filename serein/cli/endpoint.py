@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4566"
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _checked(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.BadParameter(f"{value!r} is no URL such as {DEFAULT_ENDPOINT}.")
+    return value.rstrip("/")
 
 
 def endpoint_option(function: F) -> F:
@@ -18,5 +26,6 @@ def endpoint_option(function: F) -> F:
         envvar="AWS_ENDPOINT_URL",
         default=DEFAULT_ENDPOINT,
         show_default=True,
+        callback=_checked,
         help="Where Serein listens.",
     )(function)

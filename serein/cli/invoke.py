@@ -20,6 +20,10 @@ def command(function: str, payload: str, logs: bool, endpoint: str) -> None:
     """Call FUNCTION with PAYLOAD (JSON text, or - for standard input) and print its answer.
 
     Exit code 1 when the function answered with an error.
+
+    \b
+      serein invoke hello '{"name": "world"}' --logs
+      echo '{"name": "world"}' | serein invoke hello -
     """
     if payload == "-":
         payload = sys.stdin.read()

@@ -19,7 +19,12 @@ from serein.cli.endpoint import endpoint_option
 @click.option("--since", default=3600, show_default=True, help="Seconds to look back.")
 @endpoint_option
 def command(function: str, follow: bool, since: int, endpoint: str) -> None:
-    """Show the log lines of FUNCTION (a function's name, or a log group that begins with "/")."""
+    """Show the log lines of FUNCTION (a function's name, or a log group that begins with "/").
+
+    \b
+      serein logs hello -f
+      serein logs /aws/lambda/hello --since 60
+    """
     logs = Cloud(endpoint).client("logs")
     group = function if function.startswith("/") else f"/aws/lambda/{function}"
     start_ms = int((time.time() - since) * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 
@@ -49,7 +50,7 @@ def serein() -> None:
 def main() -> None:
     """Run the command; whatever goes wrong is one line on stderr, never a traceback."""
     try:
-        serein.main(standalone_mode=False)
+        serein.main(prog_name="serein", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -61,6 +62,13 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("SEREIN_TRACEBACK"):
+            raise
+        click.echo(
+            f"Error: {type(error).__name__}: {error} (SEREIN_TRACEBACK=1 shows where)", err=True
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -49,21 +49,31 @@ def package_template(path: Path, cloud: Cloud) -> str:
     try:
         template: Any = parse_template(path.read_text("utf-8"))
     except TemplateError as error:
-        raise PackagingError(f"{path}: {error}") from error
+        raise PackagingError(f"{path}: {error.message}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise PackagingError(f"{path} cannot be read: {error}") from error
     bucket = _Bucket(cloud)
-    shared = template.get("Globals", {}).get("Function", {}).get("CodeUri")
-    for logical_id, resource in template.get("Resources", {}).items():
+    shared = _member(_member(_member(template, "Globals"), "Function"), "CodeUri")
+    resources = _member(template, "Resources")
+    for logical_id, resource in resources.items() if isinstance(resources, dict) else ():
         if isinstance(resource, dict):
             _package_resource(logical_id, resource, shared, path.parent, bucket)
     return orjson.dumps(template).decode()
 
 
+def _member(value: Any, name: str) -> Any:
+    """A member of what should be a mapping, None where it is something else (CloudFormation will say so)."""
+    return value.get(name) if isinstance(value, dict) else None
+
+
 def _package_resource(
     logical_id: str, resource: dict[str, Any], shared: Any, folder: Path, bucket: _Bucket
 ) -> None:
-    properties = resource.setdefault("Properties", {})
+    properties = resource.get("Properties")
+    if properties is None:
+        properties = resource["Properties"] = {}
+    if not isinstance(properties, dict):
+        return  # CloudFormation says what is wrong with it
     kind = resource.get("Type", "")
     for member, place in LOCAL_CODE.get(kind, ()):
         local = properties.get(member)
@@ -93,7 +103,10 @@ class _Bucket:
             self._open()
         key = self._sent.get(source)
         if key is None:
-            data = source.read_bytes() if source.is_file() else archive(source, where)
+            try:
+                data = source.read_bytes() if source.is_file() else archive(source, where)
+            except OSError as error:
+                raise PackagingError(f"{where}: {source} cannot be read: {error}") from error
             key = f"{hashlib.sha256(data).hexdigest()[:40]}{source.suffix if source.is_file() else '.zip'}"
             self._send(key, data)
             self._sent[source] = key

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 import click
 import orjson
@@ -21,12 +21,13 @@ def command(endpoint: str) -> None:
     try:
         with urllib.request.urlopen(f"{endpoint}/_serein/health", timeout=3) as answer:
             health = orjson.loads(answer.read())
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        isolation = health["isolation"]
+    except (OSError, ValueError, KeyError, TypeError, HTTPException) as error:
         raise click.ClickException(
-            f"Nothing answers at {endpoint}. Start Serein with `serein up`."
+            f"Nothing answers at {endpoint}. Start Serein with `serein up`, "
+            "or say where it is with --endpoint."
         ) from error
     console = Console()
-    isolation = health["isolation"]
     console.print(f"Serein {health['version']} runs at {endpoint}; functions: {isolation['level']}")
     for reason in isolation.get("reasons", ()):
         console.print(f"  {reason}")

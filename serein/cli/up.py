@@ -21,7 +21,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.command("up")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=4566, show_default=True, help="Port to listen on (0: any free one)."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4566,
+    show_default=True,
+    help="Port to listen on (0: any free one).",
 )
 @click.option(
     "--data",
@@ -41,7 +45,9 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 )
 @click.option("--account", default="000000000000", show_default=True, help="The default account.")
 @click.option("--region", default="us-east-1", show_default=True, help="The default region.")
-@click.option("--tls-port", type=int, help="Also listen with TLS on this port.")
+@click.option(
+    "--tls-port", type=click.IntRange(0, 65535), help="Also listen with TLS on this port."
+)
 @click.option(
     "--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate chain, PEM."
 )
@@ -66,6 +72,11 @@ def command(
 
     Everything answers on one endpoint, http://127.0.0.1:4566 by default. Run again with the same --data,
     everything is still there.
+
+    \b
+      serein up                            durable, in ./.serein
+      serein up --ephemeral --port 0       for a test: in memory, any free port
+      serein up --auth strict              only keys that IAM knows
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,

@@ -26,6 +26,8 @@ from serein.kernel.operations import Conditions, Need, Read
 from serein.kernel.services import Registered, Registry, Service
 
 COMPILED_MAX = 4096
+VERDICTS_MAX = 4096
+PRINCIPALS_MAX = 256
 NO_POLICIES = PrincipalPolicies()
 
 
@@ -43,12 +45,27 @@ class MissingAuthentication(AwsError):
     status = 403
 
 
+class Verdicts:
+    """What one principal was allowed under one state of its policies, where no statement asked for circumstances.
+
+    Such an answer follows from the key alone, so it holds until the policies (a new object then) or the resource's change.
+    """
+
+    __slots__ = ("allowed", "policies", "principal")
+
+    def __init__(self, principal: Principal, policies: PrincipalPolicies) -> None:
+        self.principal = principal
+        self.policies = policies
+        self.allowed: set[tuple[str, str, str, str, str | None]] = set()
+
+
 class Authoriser:
     """Judges calls in the handler's own snapshot, so nothing changes between question and act."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
         self._compiled: dict[tuple[str, PolicyKind], Policy | None] = {}
+        self._verdicts: dict[tuple[str, str], Verdicts] = {}
 
     def authorise(self, read: Read, found: Registered, call: Call) -> None:
         """Return when `call` may be made. Raises AccessDenied in AWS's words."""
@@ -107,8 +124,15 @@ class Authoriser:
         if principal.kind == "root" and same_account and text is None:
             return
         policies = self._policies_of(read, principal)
+        known = self._verdicts_of(principal, policies)
+        key = (action, arn, owner, service.name, text)
+        if key in known.allowed:
+            return
         if service.conditions_of is not None:
             more = (*more, service.conditions_of(read, arn))
+        circumstances = Circumstances(
+            read, principal, call.scope, call.params, arn, owner, policies, more
+        )
         request = Request(
             action=action,
             resource=arn,
@@ -119,9 +143,7 @@ class Authoriser:
             name=policies.name,
             role_arn=principal.role_arn,
             service=principal.service,
-            context=Circumstances(
-                read, principal, call.scope, call.params, arn, owner, policies, more
-            ),
+            context=circumstances,
         )
         decision = decide(
             request,
@@ -134,6 +156,25 @@ class Authoriser:
         )
         if not decision.allowed:
             raise self._refusal(service, request, refusal_message(request, decision))
+        if not circumstances.asked:
+            if len(known.allowed) >= VERDICTS_MAX:
+                known.allowed.clear()
+            known.allowed.add(key)
+
+    def _verdicts_of(self, principal: Principal, policies: PrincipalPolicies) -> Verdicts:
+        """What is remembered of this very principal under these very policies."""
+        name = (principal.arn, principal.access_key)
+        known = self._verdicts.get(name)
+        if (
+            known is not None
+            and known.policies is policies
+            and (known.principal is principal or known.principal == principal)
+        ):
+            return known
+        if len(self._verdicts) >= PRINCIPALS_MAX:
+            self._verdicts.clear()
+        known = self._verdicts[name] = Verdicts(principal, policies)
+        return known
 
     def _policies_of(self, read: Read, principal: Principal) -> PrincipalPolicies:
         if principal.kind in ("root", "service", "anonymous"):

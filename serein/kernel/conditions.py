@@ -20,7 +20,17 @@ _TAG_MEMBERS = ("Tags", "tags", "TagList")
 class Circumstances:
     """One call's condition keys. Calling it with a lower-case key gives the values, or None when the call has no such key."""
 
-    __slots__ = ("_arn", "_more", "_owner", "_params", "_policies", "_principal", "_read", "_scope")
+    __slots__ = (
+        "_arn",
+        "_more",
+        "_owner",
+        "_params",
+        "_policies",
+        "_principal",
+        "_read",
+        "_scope",
+        "asked",
+    )
 
     def __init__(
         self,
@@ -41,8 +51,11 @@ class Circumstances:
         self._owner = owner
         self._policies = policies
         self._more = more
+        self.asked = False
+        """Whether any statement wanted to know something of this one request."""
 
     def __call__(self, key: str) -> Values:
+        self.asked = True
         for conditions in self._more:
             found = conditions.get(key)
             if found is not None:

@@ -45,7 +45,7 @@ from serein.runtimes.tenancy import Tenancy
 from serein.runtimes.variables import function_variables
 
 Protocols = Callable[[], asyncio.Protocol]
-_REPLENISH_AFTER_S = 0.02
+_REPLENISH_AFTER_S = 0.05
 _CLOSE_LIMIT_S = 5.0
 _SPARE_SLOTS = 16
 _DATA_SPARE_MB = 64
@@ -112,7 +112,6 @@ class Nursery:
         self._limits = find_limits(f"serein-{os.getpid()}-{self._randomness.token(3).hex()}")
         Path(self._settings.work).mkdir(parents=True, exist_ok=True)
         await self.prepare("python")
-        self._replenish()
 
     @property
     def blanks(self) -> int:
@@ -179,6 +178,9 @@ class Nursery:
             users=self._settings.processes_max + self._settings.blanks + _SPARE_SLOTS,
         )
         self._stations[family] = station
+        if station.zygote.warm is not None:
+            # A blank that was forked before would have to load everything itself.
+            station.zygote.warm.add_done_callback(lambda _: self._replenish_soon())
         return station
 
     async def make(self, function: FunctionSpec) -> Tenancy:
@@ -337,7 +339,8 @@ class Nursery:
         for family, station in self._stations.items():
             wanted = self._wanted_blanks(family)
             blanks = self._blanks[family]
-            if len(blanks) >= wanted or not station.zygote.alive:
+            is_warm = station.zygote.warm is not None and station.zygote.warm.done()
+            if len(blanks) >= wanted or not station.zygote.alive or not is_warm:
                 continue
             if family == "nodejs" and not station.sandboxed:
                 continue  # where code cannot be mounted later, nothing can be begun without it

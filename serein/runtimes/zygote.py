@@ -65,6 +65,7 @@ class Zygote:
         self.machine: dict[str, Any] = {}
         self.missing: tuple[str, ...] = ()
         self.python_version = ""
+        self.warm: asyncio.Future[None] | None = None  # done when what is preloaded is loaded
         self.path: list[str] = []  # where functions find AWS's packages
         self._python = python
         self._plan = plan
@@ -108,12 +109,16 @@ class Zygote:
         self._socket = ours
         self._ready = loop.create_future()
         self._gone = loop.create_future()
+        self.warm = loop.create_future()
         loop.add_reader(ours.fileno(), self._on_readable)
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), _START_LIMIT_S)
         except TimeoutError:
-            self._process.kill()
+            await self.close()
             raise ZygoteDied("the zygote did not become ready in time") from None
+        except BaseException:
+            await self.close()
+            raise
 
     def fork(
         self,
@@ -155,6 +160,9 @@ class Zygote:
             return
         if self._socket is not None:
             self._socket.shutdown(socket.SHUT_WR)
+        if self.machine.get("namespaces"):
+            # Its children are to die with it, and theirs with them; without namespaces it has to clear up.
+            self._process.kill()
         if self._gone is not None and not self._gone.done():
             try:
                 await asyncio.wait_for(asyncio.shield(self._gone), _END_LIMIT_S)
@@ -193,6 +201,10 @@ class Zygote:
             self.path = message["path"]
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
+            return
+        if event == "warm":
+            if self.warm is not None and not self.warm.done():
+                self.warm.set_result(None)
             return
         listener = self._listeners.get(message["id"])
         if listener is None:

@@ -146,7 +146,7 @@ def test_a_broken_link_is_refused(tmp_path: Path, house: InHouse) -> None:
         packaged(tmp_path / "template.yaml", house)
 
 
-def test_too_much_code(tmp_path: Path, house: InHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """250 MB unzipped: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
     monkeypatch.setattr(package, "ARCHIVE_BYTES_MAX", 10)
     with pytest.raises(PackagingError, match="holds more than 250 MB"):

@@ -128,7 +128,7 @@ def test_iam_lambda_logs_api(aws: AwsCli) -> None:
         *("apigatewayv2", "create-api", "--name", "cli", "--protocol-type", "HTTP"),
         *("--target", function),
     )
-    assert api["ApiEndpoint"].startswith("https://")
+    assert api["ApiEndpoint"].startswith(f"http://{api['ApiId']}.execute-api.")
     assert "cli" in json.dumps(aws("lambda", "list-functions"))
     events = aws("logs", "filter-log-events", "--log-group-name", "/aws/lambda/cli")["events"]
     assert any("seen" in event["message"] for event in events)

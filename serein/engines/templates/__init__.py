@@ -12,7 +12,7 @@ from serein.engines.templates.compile import (
     transforms_of,
 )
 from serein.engines.templates.dynamic import DynamicReference, dynamic_references, replace_dynamic
-from serein.engines.templates.errors import TemplateError
+from serein.engines.templates.errors import MissingAttribute, TemplateError
 from serein.engines.templates.evaluate import (
     evaluate,
     evaluate_output,
@@ -52,6 +52,7 @@ __all__ = [
     "DynamicReference",
     "EmbeddedTransform",
     "GivenParameter",
+    "MissingAttribute",
     "OutputDefinition",
     "ParameterDefinition",
     "Pseudo",

@@ -14,3 +14,14 @@ class TemplateError(AwsError):
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
         self.path = path
+
+
+class MissingAttribute(TemplateError):
+    """GetAtt asks a deployed resource for an attribute that it does not have."""
+
+    def __init__(self, resource: str, attribute: str) -> None:
+        super().__init__(
+            f"Template error: resource {resource} does not support attribute type {attribute} in Fn::GetAtt"
+        )
+        self.resource = resource
+        self.attribute = attribute

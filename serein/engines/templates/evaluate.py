@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 
 from serein.engines.templates.conditions import decide, holds
-from serein.engines.templates.errors import TemplateError
+from serein.engines.templates.errors import MissingAttribute, TemplateError
 from serein.engines.templates.model import OutputDefinition, ResourceDefinition, Template
 from serein.engines.templates.references import (
     PSEUDO_PARAMETERS,
@@ -179,9 +179,7 @@ def _attribute(scope: Scope, name: str, attribute: str) -> Value:
         if not isinstance(value, dict) or step not in value:
             if scope.planning:
                 return UNKNOWN
-            raise TemplateError(
-                f"Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"
-            )
+            raise MissingAttribute(name, attribute)
         value = value[step]
     return value
 

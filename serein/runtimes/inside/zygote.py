@@ -17,9 +17,10 @@ import ssl
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any, TypedDict
 
-from serein.runtimes.inside import confine, python, roots, seccomp, syscalls
+from serein.runtimes.inside import confine, python, roots, sdk, seccomp, syscalls
 from serein.runtimes.inside.child import Channel, Child, Findings
 
 REHEARSALS = 10
@@ -47,9 +48,7 @@ def main(descriptor: int, plan: ZygotePlan) -> None:
         # Without namespaces somebody has to stay behind and clear up: the zygote, when its channel ends.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     path = plan["path"] if findings.machine["namespaces"] else plan["plain_path"]
-    preloaded = _preload(path, plan["preload"])
-    if plan["preload"]:
-        _rehearse()
+    sys.path[:] = [*path, *sys.path]
     channel.send(
         {
             "event": "ready",
@@ -59,7 +58,7 @@ def main(descriptor: int, plan: ZygotePlan) -> None:
             "version": sys.version.split()[0],
         }
     )
-    Zygote(channel, findings, preloaded).serve()
+    Zygote(channel, findings, plan["preload"]).serve()
 
 
 def examine(plan: ZygotePlan) -> Findings:
@@ -124,23 +123,27 @@ def _build_root(plan: roots.RootPlan) -> int:
         os.waitpid(child, 0)
 
 
-def _preload(path: list[str], modules: list[str]) -> dict[str, bool]:
-    """Import what functions mostly need. Returns the top-level names that a function's own module may take over:
-    True for packages outside the standard library, which go together."""
+def _warm_up(modules: list[str], preloaded: dict[str, bool]) -> Iterator[None]:
+    """Import what functions mostly need, step by step, so that a request need not wait for all of it.
+
+    `preloaded` gets the top-level names that a function's own module may take over: True for packages outside the
+    standard library, which go together.
+    """
     before = set(sys.modules)
-    sys.path[:] = [*path, *sys.path]
-    # Serein's own environment may have what boto3 takes when it finds it; functions will not.
-    sys.modules["awscrt"] = None  # type: ignore[assignment]
     for name in modules:
         try:
             __import__(name)
         except ImportError:
             continue
-    del sys.modules["awscrt"]
+        standard = sys.stdlib_module_names
+        for loaded in {loaded.partition(".")[0] for loaded in set(sys.modules) - before}:
+            preloaded[loaded] = loaded not in standard
+        yield
+    if modules:
+        yield from sdk.warm_up()
+        _rehearse()
     gc.collect()
-    standard = sys.stdlib_module_names
-    names = {name.partition(".")[0] for name in set(sys.modules) - before}
-    return {name: name not in standard for name in names}
+    gc.freeze()
 
 
 def _rehearse() -> None:
@@ -163,10 +166,11 @@ def _rehearse() -> None:
 class Zygote:
     """The loop: forks on request, tells of each child's end."""
 
-    def __init__(self, channel: Channel, findings: Findings, preloaded: dict[str, bool]) -> None:
+    def __init__(self, channel: Channel, findings: Findings, modules: list[str]) -> None:
         self._channel = channel
         self._findings = findings
-        self._preloaded = preloaded
+        self._preloaded: dict[str, bool] = {}
+        self._steps: Iterator[None] | None = _warm_up(modules, self._preloaded)
         self._children: dict[int, int] = {}
         self._dumps = python.encoder()
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -181,10 +185,12 @@ class Zygote:
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(wake_read, select.POLLIN)
-        gc.freeze()
         gc.disable()
         while True:
-            for descriptor, _ in poll.poll():
+            events = poll.poll(None if self._steps is None else 0)
+            if not events:
+                self._step()
+            for descriptor, _ in events:
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
                     self._reap()
@@ -197,6 +203,12 @@ class Zygote:
                     self._attach(received[0])
                 else:
                     self._fork(*received)
+
+    def _step(self) -> None:
+        """A little of the warming up, when nobody asks for anything."""
+        if self._steps is not None and next(self._steps, self._steps) is self._steps:
+            self._steps = None
+            self._channel.send({"event": "warm"})
 
     def _attach(self, request: dict[str, Any]) -> None:
         """Mount a function's code in the file system of a child that has begun without it."""

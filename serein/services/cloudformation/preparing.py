@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -294,6 +295,18 @@ async def _included(cx: Context, given: Tree, parameters: Mapping[str, ResolvedP
         raise TransformFailure(f"Transform {INCLUDE} failed with: {words}") from error
 
 
+def _plain_environment() -> dict[str, str]:
+    """Ours without what AWS's library would read of the user's own configuration."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = os.devnull
+    return {
+        **kept,
+        "AWS_CONFIG_FILE": nowhere,
+        "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 async def _serverless(
     tree: Tree, parameters: Mapping[str, ResolvedParameter], facts: Pseudo
 ) -> Tree:
@@ -307,11 +320,13 @@ async def _serverless(
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "serein.engines.templates.sam",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=_plain_environment(),
     )
     try:
         out, _ = await asyncio.wait_for(process.communicate(request), TRANSFORM_SECONDS_MAX)

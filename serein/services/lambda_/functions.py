@@ -97,7 +97,7 @@ class Functions:
         self._cx = cx
         try:
             if next(iter(cx.read().scan(FUNCTIONS, limit=1)), None) is not None:
-                await self._start_pool(cx)
+                self.warm(cx)
             while True:
                 await self._log_bell.wait()
                 # A moment of the machine's time, not the cloud's: many invocations then share one write.
@@ -108,8 +108,10 @@ class Functions:
             await self._close()
 
     async def _close(self) -> None:
-        if self._starting is not None:
-            self._starting.cancel()
+        starting = self._starting
+        if starting is not None:
+            starting.cancel()
+            await asyncio.wait([starting])
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
@@ -194,22 +196,20 @@ class Functions:
         finally:
             self._busy -= 1
 
-    async def warm(self, cx: Context) -> None:
-        """Have the pool started: functions exist that will be called."""
-        await self._start_pool(cx)
+    def warm(self, cx: Context) -> None:
+        """Have the pool started meanwhile: functions exist that will be called."""
+        if self._pool is None and self._starting is None:
+            self._starting = asyncio.ensure_future(self._open_pool(cx))
 
     async def _start_pool(self, cx: Context) -> Pool:
         if self._pool is not None:
             return self._pool
-        if self._starting is None:
-            self._starting = asyncio.ensure_future(self._open_pool(cx))
-        self._busy += 1
-        try:
-            return await asyncio.shield(self._starting)
-        finally:
-            self._busy -= 1
+        self.warm(cx)
+        assert self._starting is not None
+        return await asyncio.shield(self._starting)
 
     async def _open_pool(self, cx: Context) -> Pool:
+        self._busy += 1
         try:
             pool = Pool(
                 self.settings,
@@ -219,10 +219,15 @@ class Functions:
                 credentials=self._credentials,
                 protocols=self.serve,
             )
-            await pool.start()
+            try:
+                await pool.start()
+            except BaseException:
+                await pool.close()
+                raise
             self._pool = pool
             return pool
         finally:
+            self._busy -= 1
             self._starting = None
 
     # The role.

@@ -48,28 +48,27 @@ resource "aws_sqs_queue" "dead" {
   name = "terraform-dead"
 }
 
+# The provider watches each new queue for 25 s, and another 25 s for a policy of its own; so both queues are
+# made side by side (the function's log group is there before `jobs` begins, and `dead` was asked for by then).
 resource "aws_sqs_queue" "jobs" {
   name                       = "terraform-jobs"
   visibility_timeout_seconds = 60
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead.arn
+    deadLetterTargetArn = "arn:aws:sqs:us-east-1:${data.aws_caller_identity.me.account_id}:terraform-dead"
     maxReceiveCount     = 3
   })
-  tags = { team = "red" }
-}
-
-resource "aws_sqs_queue_policy" "jobs" {
-  queue_url = aws_sqs_queue.jobs.url
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect    = "Allow"
       Principal = { Service = "s3.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = aws_sqs_queue.jobs.arn
+      Resource  = "arn:aws:sqs:us-east-1:${data.aws_caller_identity.me.account_id}:terraform-jobs"
       Condition = { ArnLike = { "aws:SourceArn" = aws_s3_bucket.files.arn } }
     }]
   })
+  tags       = { team = "red" }
+  depends_on = [aws_cloudwatch_log_group.function]
 }
 
 resource "aws_s3_bucket_notification" "files" {
@@ -79,7 +78,6 @@ resource "aws_s3_bucket_notification" "files" {
     events        = ["s3:ObjectCreated:*"]
     filter_suffix = ".jpg"
   }
-  depends_on = [aws_sqs_queue_policy.jobs]
 }
 
 resource "aws_dynamodb_table" "todos" {
@@ -129,7 +127,10 @@ resource "aws_iam_role_policy" "function" {
   role = aws_iam_role.function.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{ Effect = "Allow", Action = "dynamodb:*", Resource = aws_dynamodb_table.todos.arn }]
+    Statement = [
+      { Effect = "Allow", Action = "dynamodb:*", Resource = aws_dynamodb_table.todos.arn },
+      { Effect = "Allow", Action = "sqs:*", Resource = aws_sqs_queue.dead.arn },
+    ]
   })
 }
 
@@ -159,6 +160,7 @@ resource "aws_lambda_event_source_mapping" "jobs" {
   event_source_arn = aws_sqs_queue.dead.arn
   function_name    = aws_lambda_function.hello.arn
   enabled          = false
+  depends_on       = [aws_iam_role_policy.function]
 }
 
 resource "aws_apigatewayv2_api" "api" {

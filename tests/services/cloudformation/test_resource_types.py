@@ -280,6 +280,8 @@ Outputs: {U: {Value: !GetAtt N.Outputs.U}}
     stack = stacks.settle("app")
     assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("app")
     assert outputs(stack)["U"].endswith("/inner")
+    nested = stacks.client.describe_stacks(StackName=stacks.physical("app", "N"))["Stacks"][0]
+    assert (nested["ParentId"], nested["RootId"]) == (stack["StackId"], stack["StackId"])
     assert stacks.delete("app")["StackStatus"] == "DELETE_COMPLETE"
 
 

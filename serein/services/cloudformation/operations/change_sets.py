@@ -63,6 +63,7 @@ from serein.services.cloudformation.records import (
     StackName,
     TemplateText,
 )
+from serein.services.cloudformation.rules.changes import without_values
 from serein.services.cloudformation.rules.naming import (
     check_stack_name,
     check_template_source,
@@ -235,7 +236,7 @@ def _stack_by_id(read: Read, change_set: ChangeSet) -> Stack:
     return stack
 
 
-@operation("DescribeChangeSet", on=stack_of, ignores=("IncludePropertyValues",))
+@operation("DescribeChangeSet", on=stack_of)
 def describe_change_set(read: Read, request: DescribeChangeSetInput) -> DescribeChangeSetOutput:
     """A change set and its changes."""
     change_set = find_change_set(read, request["ChangeSetName"], request.get("StackName"))
@@ -260,7 +261,9 @@ def describe_change_set(read: Read, request: DescribeChangeSetInput) -> Describe
         "RollbackConfiguration": {},
         "Capabilities": list(change_set.capabilities),
         "Tags": to_list(change_set.tags) or None,
-        "Changes": changes,
+        "Changes": changes
+        if request.get("IncludePropertyValues")
+        else [without_values(change) for change in changes],
         "NextToken": token,
         "IncludeNestedStacks": change_set.include_nested,
         "OnStackFailure": change_set.on_stack_failure,

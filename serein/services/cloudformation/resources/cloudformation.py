@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from serein.base.errors import AwsError
+from serein.kernel.operations import Tx
+from serein.services.cloudformation.records import STACKS
 from serein.services.cloudformation.resources.interface import (
     Deployed,
     Deploying,
     Properties,
     ResourceFailure,
     ResourceType,
+    StackFacts,
     exists_already,
     nothing_to_delete,
     tag_list,
@@ -59,6 +64,14 @@ def _nested(stack: dict[str, Any]) -> Deployed:
     )
 
 
+def _adopt(tx: Tx, stack_id: str, parent: StackFacts) -> None:
+    """Tell the nested stack of its parent: the API has no words for that."""
+    nested = tx.get(STACKS, parent.account, parent.region, stack_id)
+    if nested is not None:
+        root = parent.root_id or parent.id
+        tx.put(STACKS, msgspec.structs.replace(nested, parent_id=parent.id, root_id=root))
+
+
 async def _create_stack(rx: Deploying, properties: Properties) -> Deployed:
     name = rx.name(128)
     try:
@@ -76,10 +89,11 @@ async def _create_stack(rx: Deploying, properties: Properties) -> Deployed:
         stack_id = (await rx.call("cloudformation", "DescribeStacks", StackName=name))["Stacks"][0][
             "StackId"
         ]
+    rx.made = stack_id
+    await rx.cx.transact(_adopt, stack_id, rx.stack)
     stack = await _settled(rx, stack_id)
     if stack["StackStatus"] != "CREATE_COMPLETE":
         reason = f"Embedded stack {stack_id} was not successfully created: {stack.get('StackStatusReason', '')}"
-        await _delete_stack(rx, stack_id, properties)
         raise ResourceFailure(reason)
     return _nested(stack)
 

@@ -132,7 +132,7 @@ async def _create_bucket(rx: Deploying, properties: Properties) -> Deployed:
             else {"LocationConstraint": region},
             ObjectLockEnabledForBucket=True if properties.get("ObjectLockEnabled") else None,
             ACL=_ACLS.get(acl, acl) if acl else None,
-            ObjectOwnership="ObjectWriter" if acl and acl != "Private" else None,
+            ObjectOwnership=_ownership(properties),
         )
     except AwsError as error:
         if not (rx.is_resumed and error.code == "BucketAlreadyOwnedByYou"):
@@ -140,6 +140,12 @@ async def _create_bucket(rx: Deploying, properties: Properties) -> Deployed:
     rx.made = name
     await _configure(rx, name, properties, {})
     return _bucket(rx, name)
+
+
+def _ownership(properties: Properties) -> str | None:
+    """What CreateBucket has to be told for an ACL to be taken at the same time."""
+    rules = properties.get("OwnershipControls", {}).get("Rules", [])
+    return rules[0].get("ObjectOwnership") if rules else None
 
 
 def _bucket(rx: Deploying, name: str) -> Deployed:

@@ -16,9 +16,11 @@ from serein.engines.templates import (
     Value,
     evaluate,
     has_unknown,
+    to_text,
 )
 from serein.engines.templates.references import references_in
 from serein.engines.templates.scope import Scope
+from serein.engines.templates.values import to_json
 from serein.services.cloudformation.records import Resource
 
 Replaces = Callable[[str, set[str]], bool]
@@ -58,6 +60,7 @@ def changes_of(
                 "ResourceType": after.type,
                 "Scope": [],
                 "Details": [],
+                "AfterContext": _context(after.properties),
             }
         elif after is None and before is not None:
             change = {
@@ -68,12 +71,31 @@ def changes_of(
                 "ResourceType": before.type,
                 "Scope": [],
                 "Details": [],
+                "BeforeContext": _context(before.properties),
             }
         elif after is not None and before is not None:
             change = _modified(after, before, changed_parameters, template, replaces, replaced)
         if change is not None:
             made.append({"Type": "Resource", "ResourceChange": change})
     return made
+
+
+def _context(properties: Tree) -> str:
+    return to_json({"Properties": properties})
+
+
+VALUES = frozenset({"BeforeContext", "AfterContext"})
+TARGET_VALUES = frozenset({"Path", "BeforeValue", "AfterValue", "AttributeChangeType"})
+
+
+def without_values(change: dict[str, Any]) -> dict[str, Any]:
+    """A change as it is described without IncludePropertyValues."""
+    resource = {k: v for k, v in change["ResourceChange"].items() if k not in VALUES}
+    resource["Details"] = [
+        {**detail, "Target": {k: v for k, v in detail["Target"].items() if k not in TARGET_VALUES}}
+        for detail in resource["Details"]
+    ]
+    return {**change, "ResourceChange": resource}
 
 
 def _policy_word(policy: str) -> str:
@@ -119,7 +141,7 @@ def _modified(
     details = [
         detail
         for name in names
-        for detail in _details(name, after, changed_parameters, template, replaces)
+        for detail in _details(name, after, before, changed_parameters, template, replaces)
     ]
     scope = ["Properties"] if names else []
     if after.metadata != before.metadata:
@@ -138,6 +160,8 @@ def _modified(
         "Replacement": _replacement(after, before, names, replaces, replaced),
         "Scope": scope,
         "Details": details,
+        "BeforeContext": _context(before.properties),
+        "AfterContext": _context(after.properties),
     }
     if change["Replacement"] == "True":
         policy = _policy_word(after.update_replace_policy)
@@ -154,14 +178,24 @@ def _replacement(
 
 
 def _details(
-    name: str, after: Planned, changed_parameters: set[str], template: Template, replaces: Replaces
+    name: str,
+    after: Planned,
+    before: Resource,
+    changed_parameters: set[str],
+    template: Template,
+    replaces: Replaces,
 ) -> Iterator[dict[str, Any]]:
     """Why a property changes: a parameter, another resource, or the template's own text."""
     is_unknown = has_unknown(after.properties.get(name))
     recreation = "Never"
     if replaces(after.type, {name}):
         recreation = "Conditionally" if is_unknown else "Always"
-    target = {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation}
+    target = {
+        "Attribute": "Properties",
+        "Name": name,
+        "RequiresRecreation": recreation,
+        **_values(name, after.properties, before.properties),
+    }
     causes = 0
     for reference in references_in(after.source.get(name)):
         detail: dict[str, Any] = {"Target": target, "Evaluation": "Static"}
@@ -179,6 +213,19 @@ def _details(
     if causes == 0 or not is_unknown:
         evaluation = "Dynamic" if causes else "Static"
         yield {"Target": target, "Evaluation": evaluation, "ChangeSource": "DirectModification"}
+
+
+def _values(name: str, after: Tree, before: Tree) -> dict[str, str]:
+    made = {"Path": f"/Properties/{name}", "AttributeChangeType": "Modify"}
+    if name in before:
+        made["BeforeValue"] = to_text(before[name])
+    else:
+        made["AttributeChangeType"] = "Add"
+    if name in after:
+        made["AfterValue"] = to_text(after[name])
+    else:
+        made["AttributeChangeType"] = "Remove"
+    return made
 
 
 def policy_text(scope: Scope, expression: Value) -> str:

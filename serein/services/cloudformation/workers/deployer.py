@@ -33,8 +33,10 @@ from serein.services.cloudformation.workers.outcomes import (
     finish_update,
     restore,
 )
+from serein.services.cloudformation.workers.removals import Removals
 from serein.services.cloudformation.workers.resource_steps import ResourceSteps
-from serein.services.cloudformation.workers.targets import Target, load_target
+from serein.services.cloudformation.workers.reversions import Reversions
+from serein.services.cloudformation.workers.targets import Target, load_target, words_of
 
 ROLLBACK_WORDS = "The following resource(s) failed to {verb}: [{names}]. "
 
@@ -83,8 +85,8 @@ class Deployer:
     def _resources(self) -> dict[str, Resource]:
         return {r.logical_id: r for r in self._cx.read().scan(RESOURCES, (self._stack_id,))}
 
-    def _steps(self, deployment: Deployment) -> ResourceSteps:
-        return ResourceSteps(self._cx, self.stack(), deployment, self._resumed)
+    def _removals(self, deployment: Deployment) -> Removals:
+        return Removals(self._cx, self.stack(), deployment, self._resumed)
 
     # Deploying
 
@@ -112,7 +114,9 @@ class Deployer:
                     current, (name,), "Stack creation time exceeded the specified timeout"
                 )
                 return
-            is_fine = await self._steps(current).deploy(target, target.resources[name])
+            is_fine = await ResourceSteps(self._cx, stack, current, self._resumed).deploy(
+                target, target.resources[name]
+            )
             self._resumed = False
             if not is_fine:
                 await self._fail(current, (name,), "")
@@ -133,12 +137,8 @@ class Deployer:
                     finish_update, self._stack_id, target, self._leaving(removed)
                 )
         except (TemplateError, ExportConflict) as error:
-            words = str(error) if isinstance(error, ExportConflict) else self._output_words(error)
+            words = str(error) if isinstance(error, ExportConflict) else words_of(error, target)
             await self._fail(deployment, (), words)
-
-    @staticmethod
-    def _output_words(error: TemplateError) -> str:
-        return f"[Error] {error.path}: {error.message}" if error.path else error.message
 
     def _leaving(self, removed: list[str]) -> tuple[Leftover, ...]:
         """The resources that the new template does not have, what needs others first."""
@@ -201,10 +201,11 @@ class Deployer:
         resources = self._resources()
         order = creation_order({name: r.needs for name, r in resources.items()})
         failed: list[str] = []
+        steps = Reversions(self._cx, self.stack(), deployment, self._resumed)
         for name in order:
             if name not in deployment.previous or name in deployment.done:
                 continue
-            if not await self._steps(deployment).revert(deployment.previous[name]):
+            if not await steps.revert(deployment.previous[name]):
                 failed.append(name)
         self._resumed = False
         await self._cx.transact(
@@ -215,7 +216,7 @@ class Deployer:
         return [name for name in deployment.added if name in self._resources()]
 
     async def _clean_up(self, deployment: Deployment) -> None:
-        steps = self._steps(deployment)
+        steps = self._removals(deployment)
         for leftover in deployment.leftovers:
             if leftover.physical_id + "/" + leftover.logical_id in deployment.done:
                 continue
@@ -256,7 +257,7 @@ class Deployer:
             # What a resource that could not be deleted needs stays, too.
             if any(name in resources[other].needs for other in failed if other in resources):
                 continue
-            if not await self._steps(deployment).delete(resources[name]):
+            if not await self._removals(deployment).delete(resources[name]):
                 failed.add(name)
         self._resumed = False
         await self._cx.transact(self._finish_deletion, sorted(failed))

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from serein.engines.templates import (
+    MissingAttribute,
     ResolvedParameter,
     ResourceDefinition,
     Scope,
@@ -94,3 +95,14 @@ def _scope(
         exports_of(read),
         extended=extended,
     )
+
+
+def words_of(error: TemplateError, target: Target) -> str:
+    """What an evaluation failed for, as an event's reason tells it."""
+    if isinstance(error, MissingAttribute):
+        kind = target.template.resources[error.resource].type
+        return (
+            f"[Error] {error.path}/Fn::GetAtt: Resource type {kind} does not support attribute"
+            f" {{{error.attribute}}}"
+        )
+    return error.message

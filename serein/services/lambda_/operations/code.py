@@ -80,7 +80,7 @@ def operations(functions: Functions) -> ModuleType:
         code = await accept_code(cx, functions, request.get("Code", {}))
         function = await cx.transact(_create, request, code)
         # What functions are forked from is made ready while the caller waits for Active.
-        await functions.warm(cx)
+        functions.warm(cx)
         if request.get("Publish"):
             return configuration_of(function)
         return creating(configuration_of(function))

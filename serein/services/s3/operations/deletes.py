@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from serein.base.errors import AwsError
-from serein.kernel.calls import Call
-from serein.kernel.operations import Need, Tx, operation
+from serein.kernel.operations import Context, Need, Tx, operation
 from serein.services.s3.access import (
     PREFIX,
     bypass,
@@ -73,59 +72,73 @@ def _delete(tx: Tx, bucket: Bucket, key: str, version: str | None, bypass: bool)
     return {} if marker is None else {"DeleteMarker": True, "VersionId": marker.version}
 
 
-def _objects_in(call: Call) -> Iterable[str]:
-    """Every ARN the request is about, for a single refusal would have to name one anyway."""
-    bucket = call.params["Bucket"]
-    entries = (call.params.get("Delete") or {}).get("Objects") or ()
-    return [f"{PREFIX}{bucket}/{entry.get('Key', '')}" for entry in entries[:OBJECTS_MAX]]
+def _needs_of(request: Mapping[str, Any], entry: Mapping[str, Any]) -> Iterable[Need]:
+    """What deleting one of the listed objects asks for."""
+    arn = f"{PREFIX}{request['Bucket']}/{entry['Key']}"
+    version = entry.get("VersionId")
+    yield Need("s3:DeleteObjectVersion" if version else "s3:DeleteObject", arn)
+    if request.get("BypassGovernanceRetention"):
+        yield Need("s3:BypassGovernanceRetention", arn)
 
 
-def _needs_in(call: Call) -> Iterable[Need]:
-    """Versions need their own permission, and so does going past governance retention."""
-    bucket = call.params["Bucket"]
-    past = bool(call.params.get("BypassGovernanceRetention"))
-    for entry in ((call.params.get("Delete") or {}).get("Objects") or ())[:OBJECTS_MAX]:
-        arn = f"{PREFIX}{bucket}/{entry.get('Key', '')}"
-        if entry.get("VersionId"):
-            yield Need("s3:DeleteObjectVersion", arn)
-        if past:
-            yield Need("s3:BypassGovernanceRetention", arn)
+def _refused(cx: Context, request: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsError | None:
+    try:
+        for need in _needs_of(request, entry):
+            cx.judge(need)
+    except AwsError as error:
+        return error
+    return None
 
 
+# Not judged as one request: S3 answers for each object by itself whether the caller may delete it.
 @operation(
     "DeleteObjects",
-    on=lambda call: list(_objects_in(call)),
     action="s3:DeleteObject",
-    needs=[_needs_in],
     ignores=("MFA", "RequestPayer", "ChecksumAlgorithm"),
+    unsigned=True,
     unvalidated=True,
 )
-def delete_objects(tx: Tx, request: DeleteObjectsRequest) -> dict[str, Any]:
+async def delete_objects(cx: Context, request: DeleteObjectsRequest) -> dict[str, Any]:
     """Delete up to 1,000 objects. https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
-    bucket = find_bucket(tx, request)
+    find_bucket(cx.read(), request)
     asked: Any = request.get("Delete") or {}
     entries = asked.get("Objects") or []
     if not 1 <= len(entries) <= OBJECTS_MAX or any(not entry.get("Key") for entry in entries):
         raise refusal("MalformedXML")
+    refused = [_refused(cx, request, entry) for entry in entries]
+    if cx.principal.kind == "anonymous" and all(error is not None for error in refused):
+        raise refusal("AccessDenied")
+    return await cx.transact(_delete_many, request, entries, refused)
+
+
+def _delete_many(
+    tx: Tx,
+    request: Mapping[str, Any],
+    entries: Sequence[Mapping[str, Any]],
+    refused: Sequence[AwsError | None],
+) -> dict[str, Any]:
+    bucket = find_bucket(tx, request)
     bypass = bool(request.get("BypassGovernanceRetention"))
     deleted: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    for entry in entries:
+    for entry, error in zip(entries, refused, strict=True):
         key, version = entry["Key"], entry.get("VersionId")
         told: dict[str, Any] = {"Key": key}
         if version is not None:
             told["VersionId"] = version
         try:
+            if error is not None:
+                raise error
             gone = _delete(tx, bucket, key, version, bypass)
-        except AwsError as error:
-            errors.append({**told, "Code": error.code, "Message": error.message})
+        except AwsError as failure:
+            errors.append({**told, "Code": failure.code, "Message": failure.message})
             continue
         if gone.get("DeleteMarker"):
             told["DeleteMarker"] = True
             told["DeleteMarkerVersionId"] = gone["VersionId"]
         deleted.append(told)
     answer: dict[str, Any] = {}
-    if deleted and not asked.get("Quiet"):
+    if deleted and not (request.get("Delete") or {}).get("Quiet"):
         answer["Deleted"] = deleted
     if errors:
         answer["Errors"] = errors

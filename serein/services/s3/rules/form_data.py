@@ -46,6 +46,7 @@ class Form:
         self._delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
         # As if the body began with a line end: then the first delimiter is like the others.
         self._buffer = b"\r\n"
+        self._left = FIELDS_BYTES_MAX
         self.fields: dict[str, str] = {}
         self.filename = ""
 
@@ -99,13 +100,14 @@ class Form:
 
     async def _read_until(self, mark: bytes) -> bytes:
         """What stands before `mark`, which is passed over. Raises when the fields are too long."""
-        while (at := self._buffer.find(mark)) < 0:
-            if len(self._buffer) > FIELDS_BYTES_MAX:
-                raise refusal(
-                    "MaxPostPreDataLengthExceededError",
-                    "Your POST request fields preceding the upload file was too large.",
-                )
+        while (at := self._buffer.find(mark)) < 0 and len(self._buffer) <= self._left:
             await self._more()
+        if at < 0 or at > self._left:
+            raise refusal(
+                "MaxPostPreDataLengthExceededError",
+                "Your POST request fields preceding the upload file was too large.",
+            )
+        self._left -= at
         before = self._buffer[:at]
         self._buffer = self._buffer[at + len(mark) :]
         return before

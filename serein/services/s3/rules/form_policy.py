@@ -16,9 +16,7 @@ import orjson
 from serein.base.errors import AwsError
 from serein.services.s3.rules.errors import refusal
 
-_NEED_NO_CONDITION = frozenset(
-    {"x-amz-signature", "signature", "awsaccesskeyid", "policy", "file"}
-)
+_NEED_NO_CONDITION = frozenset({"x-amz-signature", "signature", "awsaccesskeyid", "policy", "file"})
 
 
 class Allowed(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -62,7 +63,19 @@ def headers_of(request: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return str(value) if not isinstance(value, float) else repr(value)
+    return formatdate(value, usegmt=True) if isinstance(value, float | int) else str(value)
+
+
+def headers_told(headers: Mapping[str, str]) -> dict[str, Any]:
+    """The system metadata as members of an answer; Expires is a time there, where it can be read as one."""
+    if "Expires" not in headers:
+        return {**headers}
+    told: dict[str, Any] = {**headers}
+    try:
+        told["Expires"] = parsedate_to_datetime(headers["Expires"]).timestamp()
+    except ValueError:
+        del told["Expires"]
+    return told
 
 
 def metadata_of(request: Mapping[str, Any]) -> dict[str, str]:

@@ -25,7 +25,6 @@ _HEADERS = (
     ("ContentDisposition", "Content-Disposition"),
     ("ContentEncoding", "Content-Encoding"),
     ("ContentLanguage", "Content-Language"),
-    ("Expires", "Expires"),
     ("ContentRange", "Content-Range"),
     ("ETag", "ETag"),
 )
@@ -136,6 +135,8 @@ async def _error(
 
 def _served(answer: Mapping[str, Any], status: int, method: str) -> HttpResponse:
     headers = [(name, str(answer[member])) for member, name in _HEADERS if answer.get(member)]
+    if answer.get("Expires"):
+        headers.append(("Expires", formatdate(answer["Expires"], usegmt=True)))
     headers.append(("Last-Modified", formatdate(answer["LastModified"], usegmt=True)))
     headers += [(f"x-amz-meta-{name}", value) for name, value in answer["Metadata"].items()]
     body = answer["Body"]
