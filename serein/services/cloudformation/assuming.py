@@ -18,11 +18,9 @@ async def principal_of(cx: Context, stack: Stack, deployment: Deployment) -> Con
     if stack.role_arn:
         principal = await assumed(cx, stack)
     acting = cx.acting(principal, account=stack.account, region=stack.region)
-    # Calls of a deployment are made within the house: nobody can read along (aws:SecureTransport).
     acting.scope = msgspec.structs.replace(
         acting.scope,
         host=deployment.host,
-        secure=True,
         called_via=("cloudformation.amazonaws.com",),
     )
     return acting
