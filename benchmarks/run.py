@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,15 +57,14 @@ def running(command: list[str], url: str, **environment: str) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
+        host, port = url.removeprefix("http://").split(":")
         for _ in range(400):
             try:
-                urllib.request.urlopen(url + "/_serein/ready", timeout=1)
-                break
-            except (urllib.error.HTTPError, TimeoutError):
-                # The floor accepts, and has no answer but to its one request.
+                socket.create_connection((host, int(port)), timeout=1).close()
                 break
             except OSError:
                 time.sleep(0.05)
+        time.sleep(0.5)
         yield url
     finally:
         process.terminate()

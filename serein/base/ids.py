@@ -8,6 +8,8 @@ import uuid
 from typing import Protocol
 
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_VARIANTS = "89ab" * 4
+"""The first digit of a UUID's fourth group, whose upper bits are fixed."""
 LOWER_ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -49,11 +51,11 @@ class SeededRandomness:
 
 def new_uuid(randomness: Randomness) -> str:
     """A random (version 4) UUID in its 36-character form."""
-    raw = bytearray(randomness.token(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
+    raw = randomness.token(16)
     text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return (
+        f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANTS[raw[8] >> 4]}{text[17:20]}-{text[20:]}"
+    )
 
 
 def new_text(randomness: Randomness, alphabet: str, length: int) -> str:

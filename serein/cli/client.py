@@ -60,8 +60,7 @@ class Speaking:
             ) from None
         if isinstance(error, ClientError):
             detail = error.response.get("Error", {})
-            raise click.ClickException(
-                f"{detail.get('Code', 'Error')}: {detail.get('Message') or error}"
-            ) from None
+            said = f"{detail.get('Code', 'Error')}: {detail.get('Message') or error}"
+            raise click.ClickException(" ".join(said.split())) from None
         if isinstance(error, BotoCoreError):
             raise click.ClickException(str(error)) from None

@@ -45,6 +45,7 @@ _REPEATED = frozenset(
 _NAMES_KEPT_MAX = 1024
 _LINES_KEPT_MAX = 2048
 _LINE_CHARS_MAX = 512
+_TARGET_CHARS_MAX = 64
 
 
 class NotPlain(Exception):
@@ -70,6 +71,8 @@ class KnownLines(dict[str, tuple[str, str, tuple[str, str]]]):
     def __init__(self) -> None:
         super().__init__()
         self._names = KnownNames()
+        self.targets: dict[str, tuple[str, str, str]] = {}
+        """Request lines to method, path and query; short ones are kept."""
 
     def __missing__(self, line: str) -> tuple[str, str, tuple[str, str]]:
         name, colon, value = line.partition(":")
@@ -91,6 +94,7 @@ class QuickReader:
 
     def __init__(self, limits: Limits, lines: KnownLines) -> None:
         self._lines = lines
+        self._targets = lines.targets
         self._head_bytes_max = min(limits.header_bytes_max // 2, limits.uri_bytes_max)
         self._count_max = limits.header_count_max
         self._body_bytes_max = limits.buffered_body_bytes
@@ -103,7 +107,7 @@ class QuickReader:
         if end < 0 or end - at > self._head_bytes_max:
             return None
         first, *lines = data[at:end].decode("latin-1").split("\r\n")
-        target = _FIRST.fullmatch(first)
+        target = self._targets.get(first) or self._target_of(first)
         if target is None or len(lines) > self._count_max:
             return None
         known = self._lines
@@ -121,7 +125,7 @@ class QuickReader:
             or headers.get("connection", "keep-alive") != "keep-alive"
         ):
             return None
-        method, path, query = target.groups()
+        method, path, query = target
         end += 4
         body = b""
         length = headers.get("content-length")
@@ -136,7 +140,7 @@ class QuickReader:
         request = HttpRequest(
             method,
             path,
-            query or "",
+            query,
             headers,
             [field[2] for field in fields],
             body,
@@ -145,3 +149,15 @@ class QuickReader:
             now,
         )
         return request, end
+
+    def _target_of(self, line: str) -> tuple[str, str, str] | None:
+        """Method, path and query of a plain request line."""
+        found = _FIRST.fullmatch(line)
+        if found is None:
+            return None
+        target = (found[1], found[2], found[3] or "")
+        if len(line) <= _TARGET_CHARS_MAX:
+            if len(self._targets) >= _LINES_KEPT_MAX:
+                self._targets.clear()
+            self._targets[line] = target
+        return target

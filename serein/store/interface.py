@@ -42,6 +42,10 @@ class Snapshot(Protocol):
         """
         ...
 
+    def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
+        """The versions of several tables at once, in the order in which `names` (always the same object) gives them."""
+        ...
+
     @overload
     def get(self, table: Table[R], *key: KeyPart) -> R | None: ...
     @overload

@@ -52,6 +52,8 @@ def encode_key(key: Key) -> bytes:
 
 
 def _encode_part(part: KeyPart) -> bytes:
+    if type(part) is int and -_SIGN <= part < _SIGN:
+        return _INT.pack(4, part + _SIGN)
     if isinstance(part, str):
         text = part.encode("utf-8", "surrogatepass")
         return b"\x02%b\x00" % (text.replace(b"\x00", b"\x00\xff") if b"\x00" in text else text)

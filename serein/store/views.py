@@ -38,6 +38,10 @@ class View(Generic[H]):
     def table_version(self, table: AnyTable) -> int:
         raise NotImplementedError
 
+    def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
+        """See `interface.Snapshot`."""
+        raise NotImplementedError
+
     def _cache_of(self, form: Form[H], key: bytes) -> dict[bytes, Any] | None:
         return form.cache
 
@@ -151,6 +155,12 @@ class SnapshotView(View[H]):
             raise self._refuse()
         return self._table_versions.get(table.name, 0)
 
+    def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
+        if not self._live:
+            raise self._refuse()
+        version = self._table_versions.get
+        return tuple([version(name, 0) for name in names])
+
 
 class Batch(Generic[H]):
     """What the open batch has done so far."""
@@ -203,6 +213,16 @@ class TransactionView(View[H]):
         if version is None:
             version = self._batch.durable_versions.get(name, 0)
         return version
+
+    def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
+        if not self._live:
+            raise self._refuse()
+        batch = self._batch
+        version = batch.durable_versions.get
+        if names.isdisjoint(self._versions) and names.isdisjoint(batch.versions):
+            return tuple([version(name, 0) for name in names])
+        written = {**batch.versions, **self._versions}
+        return tuple([written.get(name) or version(name, 0) for name in names])
 
     def _cache_of(self, form: Form[H], key: bytes) -> dict[bytes, Any] | None:
         dirty = self._batch.dirty

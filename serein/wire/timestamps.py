@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from serein.wire.shapes import TimestampFormat
@@ -23,6 +24,8 @@ _RFC = re.compile(
     r"(?:[A-Za-z]{3,9},?\s+)?(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}|\d\d)\s+"
     r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?\s*(GMT|UTC|Z|[+-]\d{4})?"
 )
+_TEXTS_KEPT = 1024
+"""Answers of one kind name the same few seconds again and again (objects that were stored together)."""
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,12})?(?:[eE][+-]?\d{1,2})?")
 
 
@@ -90,7 +93,11 @@ def iso8601_millis(seconds: float) -> str:
 
 def rfc822(seconds: float) -> str:
     """`Thu, 01 Jan 2015 12:00:00 GMT`."""
-    whole = int(seconds // 1)
+    return _rfc822_of(int(seconds // 1))
+
+
+@lru_cache(_TEXTS_KEPT)
+def _rfc822_of(whole: int) -> str:
     text = _text(whole)
     # The first of January 1970 was a Thursday.
     day = _DAYS[(whole // 86_400 + 3) % 7]

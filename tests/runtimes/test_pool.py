@@ -347,3 +347,17 @@ def test_boto3_finds_its_data(bench: Bench):
         "    return client.meta.endpoint_url\n"
     )
     assert bench.answer(source) == "http://127.0.0.1:4566"
+
+
+def test_boto3_takes_nothing_of_sereins_own_environment(bench: Bench):
+    """Serein has awscrt installed; a function has not, so boto3 must not have chosen its way by it."""
+    source = (
+        "import boto3\n"
+        "from botocore.compat import HAS_CRT\n"
+        "import boto3.s3.transfer\n"
+        "def handler(e, c):\n"
+        "    boto3.client('s3', region_name='us-east-1')\n"
+        "    return HAS_CRT\n"
+    )
+    outcome = bench.invoke(bench.function(source))
+    assert json.loads(outcome.payload) is False

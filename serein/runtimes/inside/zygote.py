@@ -123,12 +123,18 @@ def _build_root(plan: roots.RootPlan) -> int:
         os.waitpid(child, 0)
 
 
+_ABSENT_INSIDE = ("awscrt",)
+
+
 def _warm_up(modules: list[str], preloaded: dict[str, bool]) -> Iterator[None]:
     """Import what functions mostly need, step by step, so that a request need not wait for all of it.
 
     `preloaded` gets the top-level names that a function's own module may take over: True for packages outside the
     standard library, which go together.
     """
+    # The zygote sees Serein's whole environment, its children only AWS's packages: what boto3 takes when it
+    # happens to be there must not be taken.
+    sys.modules.update(dict.fromkeys(_ABSENT_INSIDE))  # type: ignore[arg-type]
     before = set(sys.modules)
     for name in modules:
         try:
@@ -142,6 +148,8 @@ def _warm_up(modules: list[str], preloaded: dict[str, bool]) -> Iterator[None]:
     if modules:
         yield from sdk.warm_up()
         _rehearse()
+    for name in _ABSENT_INSIDE:
+        del sys.modules[name]
     gc.collect()
     gc.freeze()
 

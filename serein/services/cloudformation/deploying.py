@@ -46,9 +46,9 @@ def put_event(
     number = last.number + 1 if last else 1
     event_id = tx.new_id()
     if type_name != STACK_TYPE or logical_id != stack.name:
-        event_id = f"{logical_id}-{status}-{iso_milliseconds(tx.now)}"
+        event_id = f"{logical_id}-{status}-{iso8601_millis(tx.now)}"
         if last is not None and last.id == event_id:
-            event_id = f"{logical_id}-{status}-{iso_milliseconds(tx.now + 0.001)}"
+            event_id = f"{logical_id}-{status}-{iso8601_millis(tx.now + 0.001)}"
     tx.put(
         EVENTS,
         Event(
@@ -66,12 +66,6 @@ def put_event(
             token=token,
         ),
     )
-
-
-def iso_milliseconds(now: float) -> str:
-    """`2025-01-31T12:00:00.123Z`, as event ids have it."""
-    moment = datetime.fromtimestamp(now, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def put_status(

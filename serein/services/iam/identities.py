@@ -38,17 +38,20 @@ from serein.store.interface import Snapshot
 
 CACHED_MAX: Final = 4096
 USES_MAX: Final = 10_000
-_TABLES = (
-    USERS,
-    ROLES,
-    GROUPS_OF,
-    INLINE,
-    ATTACHMENTS,
-    POLICIES,
-    VERSIONS,
-    ACCESS_KEYS,
-    TAGS,
-    KEYS,
+_TABLES = frozenset(
+    table.name
+    for table in (
+        USERS,
+        ROLES,
+        GROUPS_OF,
+        INLINE,
+        ATTACHMENTS,
+        POLICIES,
+        VERSIONS,
+        ACCESS_KEYS,
+        TAGS,
+        KEYS,
+    )
 )
 
 
@@ -63,7 +66,7 @@ class StoredIdentities:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._compiled = Compiled()
-        self._seen_version = -1
+        self._seen: Snapshot | None = None
         self._stamp: tuple[int, ...] = ()
         self._credentials: dict[tuple[str, str | None], Credential | None] = {}
         self._policies: dict[tuple[str, str, str], tuple[Principal, PrincipalPolicies | None]] = {}
@@ -73,16 +76,15 @@ class StoredIdentities:
 
     def _refresh(self, snapshot: Snapshot) -> None:
         """Forget what was derived from tables that have changed since."""
-        if snapshot.version == self._seen_version and not hasattr(snapshot, "put"):
+        if snapshot is self._seen:
             return
-        version = snapshot.table_version
-        stamp = tuple([version(table) for table in _TABLES])
+        stamp = snapshot.table_versions(_TABLES)
         if stamp != self._stamp:
             self._stamp = stamp
             self._credentials.clear()
             self._policies.clear()
-        # An open transaction bears the number of the version to come, which others of its batch will share.
-        self._seen_version = -1 if hasattr(snapshot, "put") else snapshot.version
+        # A transaction may still write: it is asked each time.
+        self._seen = None if hasattr(snapshot, "put") else snapshot
 
     def credential_or_none(
         self, snapshot: Snapshot, access_key: str, session_token: str | None

@@ -15,6 +15,7 @@ from serein.base.errors import AwsError
 from serein.kernel.calls import Call
 from serein.kernel.operations import Conditions, Need, Read
 from serein.services.s3.records import BUCKETS, HISTORY, OBJECTS, SETTINGS, Bucket, StoredObject
+from serein.services.s3.rules.acls import is_public
 from serein.services.s3.rules.errors import invalid_argument, refusal
 
 PREFIX = "arn:aws:s3:::"
@@ -58,6 +59,10 @@ def policy_of(read: Read, arn: str) -> str | None:
     name = bucket_in(arn)
     policy = read.get(SETTINGS, name, "policy", "")
     text: str | None = policy.value["Policy"] if policy is not None else None
+    if text is not None:
+        blocked = read.get(SETTINGS, name, "public_access", "")
+        if blocked is not None and blocked.value.get("RestrictPublicBuckets"):
+            text = _restricted(read, name, text)
     acl = read.get(SETTINGS, name, "acl_policy", "")
     if acl is None:
         return text
@@ -69,6 +74,27 @@ def policy_of(read: Read, arn: str) -> str | None:
     if text is None:
         return granted
     return _joined(text, granted)
+
+
+def _restricted(read: Read, name: str, text: str) -> str:
+    """Under RestrictPublicBuckets a public policy lets in only the bucket's own account and AWS services.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
+    """
+    bucket = read.get(BUCKETS, name)
+    if bucket is None or not is_public(orjson.loads(text)):
+        return text
+    outside = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "*",
+        "Condition": {
+            "StringNotEquals": {"aws:PrincipalAccount": bucket.account},
+            "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+        },
+    }
+    return _joined(text, orjson.dumps({"Statement": [outside]}).decode())
 
 
 def _joined(text: str, more: str) -> str:

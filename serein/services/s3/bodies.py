@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
+from serein.base.errors import AwsError
 from serein.kernel.operations import Context, Read, Tx
 from serein.services.s3.records import (
     BODIES,
@@ -19,6 +20,7 @@ from serein.services.s3.rules import checksums
 from serein.services.s3.rules.errors import refusal
 from serein.store.blobs import BlobId, Blobs
 
+T = TypeVar("T")
 INLINE_BYTES_MAX = 64 * 1024
 OBJECT_BYTES_MAX = 5 * 1024**3
 """The largest body of one PutObject or UploadPart: https://docs.aws.amazon.com/general/latest/gr/s3.html"""
@@ -48,7 +50,7 @@ async def receive(
 ) -> Received:
     """Take the request's Body in, checking its declared digests. Raises BadDigest, EntityTooLarge, MissingContentLength.
 
-    A body that fails a check leaves nothing behind but a blob to be swept. `also` names a second checksum to keep;
+    A body that fails a check leaves nothing behind. `also` names a second checksum to keep;
     `hex_md5` says how the refusal writes the digest that was expected.
     """
     wanted, value = checksums.declared(request)
@@ -78,11 +80,30 @@ async def receive(
     }
     trailers = getattr(body, "trailers", {})
     value = value or trailers.get(f"x-amz-checksum-{algorithm.lower()}", "")
-    checksums.check_md5(request.get("ContentMD5"), md5.digest(), in_hex=hex_md5)
-    if value and value != sums[algorithm]:
-        raise checksums.mismatch(algorithm)
-    kept = None if piece is not None else data
-    return Received(size, md5.digest().hex(), sums, kept, piece)
+    received = Received(size, md5.digest().hex(), sums, None if piece is not None else data, piece)
+    try:
+        checksums.check_md5(request.get("ContentMD5"), md5.digest(), in_hex=hex_md5)
+        if value and value != sums[algorithm]:
+            raise checksums.mismatch(algorithm)
+    except AwsError:
+        await abandon(cx, received)
+        raise
+    return received
+
+
+async def store(cx: Context, received: Received, function: Callable[..., T], *args: Any) -> T:
+    """`cx.transact(function, *args)`; where that is refused, the bytes that came for it go."""
+    try:
+        return await cx.transact(function, *args)
+    except AwsError:
+        await abandon(cx, received)
+        raise
+
+
+async def abandon(cx: Context, received: Received) -> None:
+    """Let go of bytes that no record points at."""
+    if received.piece is not None:
+        await cx.blobs.delete(BlobId(received.piece.blob))
 
 
 class _Intake:

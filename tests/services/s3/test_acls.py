@@ -91,3 +91,23 @@ def test_each_object_is_judged_by_itself(cloud: Cloud, writable: Any) -> None:
     assert (error["Key"], error["Code"]) == ("other", "AccessDenied")
     body = b"<Delete><Object><Key>other</Key></Object></Delete>"
     assert cloud.http("POST", f"{ENDPOINT}/{BUCKET}?delete", {}, body).status == 403
+
+
+def test_restricted_public_buckets(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html"""
+    put(s3, "k", b"seen")
+    s3.delete_public_access_block(Bucket=BUCKET)
+    policy = (
+        '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
+        f'"Resource":"arn:aws:s3:::{BUCKET}/*"}}}}'
+    )
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=policy)
+    url = f"{ENDPOINT}/{BUCKET}/k"
+    stranger = cloud.client("s3", access_key="111111111111")
+    assert cloud.http("GET", url).status == 200
+    s3.put_public_access_block(
+        Bucket=BUCKET, PublicAccessBlockConfiguration={"RestrictPublicBuckets": True}
+    )
+    assert cloud.http("GET", url).status == 403
+    assert refused(stranger.get_object, Bucket=BUCKET, Key="k")["Code"] == "AccessDenied"
+    assert s3.get_object(Bucket=BUCKET, Key="k")["ContentLength"] == 4

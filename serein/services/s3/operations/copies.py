@@ -103,7 +103,7 @@ async def copy_object(cx: Context, request: CopyObjectRequest) -> dict[str, Any]
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
         )
     received = await _take(cx, read, source, checksums.asked(request))
-    return await cx.transact(_store_copy, request, source, received)
+    return await bodies.store(cx, received, _store_copy, request, source, received)
 
 
 async def _take(cx: Context, read: Read, source: StoredObject, algorithm: str) -> Received:

@@ -149,7 +149,7 @@ async def upload_part(cx: Context, request: UploadPartRequest) -> dict[str, Any]
         also="" if upload.checksum_algorithm else checksums.DEFAULT,
         inline_bytes_max=-1,
     )
-    part = await cx.transact(_store_part, request, received)
+    part = await bodies.store(cx, received, _store_part, request, received)
     answer: dict[str, Any] = {
         "ETag": f'"{part.etag}"',
         "ServerSideEncryption": upload.template.encryption,
@@ -201,7 +201,7 @@ async def upload_part_copy(cx: Context, request: UploadPartCopyRequest) -> dict[
         algorithm=upload.checksum_algorithm or checksums.DEFAULT,
         inline_bytes_max=-1,
     )
-    part = await cx.transact(_store_part, request, received)
+    part = await bodies.store(cx, received, _store_part, request, received)
     result: dict[str, Any] = {"ETag": f'"{part.etag}"', "LastModified": part.modified_at}
     if upload.checksum_algorithm:
         result |= {checksums.MEMBERS[name]: value for name, value in part.checksums.items()}

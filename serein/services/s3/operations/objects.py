@@ -84,7 +84,7 @@ async def put_object(cx: Context, request: PutObjectRequest) -> dict[str, Any]:
         _check_put(cx.read(), request)
     received = await bodies.receive(cx, request, hex_md5=True)
     event = getattr(request.get("Body"), "event", "ObjectCreated:Put")
-    return await cx.transact(store_object, request, received, event)
+    return await bodies.store(cx, received, store_object, request, received, event)
 
 
 def _check_put(read: Read, request: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from serein.base.errors import AwsError
 from serein.services.s3.rules.errors import refusal
 
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
@@ -137,7 +138,7 @@ def check_md5(given: str | None, computed: bytes, *, in_hex: bool = False) -> No
         raise refusal("BadDigest", ExpectedDigest=told, CalculatedDigest=in_base64(computed))
 
 
-def mismatch(algorithm: str) -> Exception:
+def mismatch(algorithm: str) -> AwsError:
     """The refusal of a body whose checksum is not the declared one."""
     return refusal(
         "BadDigest", f"The {algorithm} you specified did not match the calculated checksum."

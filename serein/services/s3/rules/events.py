@@ -106,7 +106,7 @@ def record(
         "eventVersion": "2.3" if about_marks else "2.1",
         "eventSource": "aws:s3",
         "awsRegion": bucket.region,
-        "eventTime": iso_millis(now),
+        "eventTime": iso8601_millis(now),
         "eventName": event,
         "userIdentity": {"principalId": principal},
         "requestParameters": {"sourceIPAddress": source_ip or "127.0.0.1"},
@@ -131,15 +131,9 @@ def test_event(bucket: Bucket, request_id: str, now: float) -> str:
         {
             "Service": "Amazon S3",
             "Event": "s3:TestEvent",
-            "Time": iso_millis(now),
+            "Time": iso8601_millis(now),
             "Bucket": bucket.name,
             "RequestId": request_id,
             "HostId": request_id,
         }
     ).decode()
-
-
-def iso_millis(when: float) -> str:
-    """`2026-11-21T05:00:00.000Z`."""
-    at = datetime.fromtimestamp(when, UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
