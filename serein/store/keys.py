@@ -38,12 +38,16 @@ _ALL = (1 << 64) - 1
 def encode_key(key: Key) -> bytes:
     """The bytes of `key`. Raises KeyUnsupported."""
     try:
-        # Nearly all keys are strings alone, and one join is several times faster than going part by part.
-        joined = _JOIN(key)  # type: ignore[arg-type]
-        if key and joined.count("\x00") == len(key) - 1:
-            encoded = f"\x02{joined}\x00".encode()
+        if key and type(key[-1]) is int:
+            # Names and a number behind them: the next most common.
+            encoded = encode_key(key[:-1]) + _encode_part(key[-1])
         else:
-            encoded = b"".join([_encode_part(part) for part in key])
+            # Nearly all keys are strings alone, and one join is several times faster than going part by part.
+            joined = _JOIN(key)  # type: ignore[arg-type]
+            if key and joined.count("\x00") == len(key) - 1:
+                encoded = f"\x02{joined}\x00".encode()
+            else:
+                encoded = b"".join([_encode_part(part) for part in key])
     except (TypeError, UnicodeEncodeError):
         encoded = b"".join([_encode_part(part) for part in key])
     if len(encoded) > KEY_BYTES_MAX:

@@ -6,6 +6,7 @@ when the pool does, and its children end with it.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -41,6 +42,10 @@ class ZygotePlan(TypedDict):
 def main(descriptor: int, plan: ZygotePlan) -> None:
     """Serve the pool at the other end of `descriptor` until it is gone."""
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    with contextlib.suppress(OSError):
+        # Functions take their turn, but do not push the server off its processor each time they are woken: every
+        # request would cost it two changes of context more (measured: a fifth of its time at 16 callers).
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     give_interactive_names()
     channel = Channel(descriptor)
     findings = examine(plan)

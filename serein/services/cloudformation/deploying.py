@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from serein.services.cloudformation.records import (
     TemplateText,
 )
 from serein.services.cloudformation.rules.naming import SUFFIX_LENGTH, UPPER_ALPHANUMERIC
+from serein.wire.timestamps import iso8601_millis
 
 replace = msgspec.structs.replace
 

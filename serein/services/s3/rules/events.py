@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
 import orjson
 
 from serein.services.s3.records import Bucket, StoredObject
+from serein.wire.timestamps import iso8601_millis
 
 KINDS: Mapping[str, str] = {
     "QueueConfigurations": "QueueArn",
