@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from serein.cli import main
 from serein.cli.main import COMMANDS
 from tests.cli.conftest import Run
 
@@ -132,3 +133,23 @@ def test_errors_of_the_process_are_one_line(nowhere: str) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: Nothing answers at")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_bug_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever was not foreseen: its name, exit code 1, and how to see more."""
+
+    def broken(**_: object) -> None:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(main.serein, "main", broken)
+    monkeypatch.delenv("SEREIN_TRACEBACK", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (1, "")
+    assert told.err == "Error: LookupError: no such thing (SEREIN_TRACEBACK=1 shows where)\n"
+    monkeypatch.setenv("SEREIN_TRACEBACK", "1")
+    with pytest.raises(LookupError):
+        main.main()

@@ -1,4 +1,4 @@
-"""Laws of style that a machine can check: docstrings, names, imports, state, what tests may use."""
+"""Laws of style that a machine can check: docstrings, names, imports, state, what tests may use, READMEs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = sorted((ROOT / "serein").rglob("*.py"))
+SERVICES = sorted(path.parent for path in (ROOT / "serein" / "services").glob("*/__init__.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 BANNED_NAMES = re.compile(r"(Manager|Helper|Util|Utils|Common)$")
 BANNED_FILES = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
@@ -53,3 +54,10 @@ def test_tests_do_not_patch_or_sleep(path: Path) -> None:
     real = {"clients", "flows", "runtimes", "front", "store", "cli", "running.py"}
     if not real & set(path.parts):
         assert "time.sleep" not in text, "time is moved, not slept"
+
+
+@pytest.mark.parametrize("folder", SERVICES, ids=name_of)
+def test_each_service_says_what_differs(folder: Path) -> None:
+    readme = (folder / "README.md").read_text().lower()
+    assert "cover" in readme or "operations" in readme or "reads" in readme, "what is covered"
+    assert "different from aws" in readme, "what differs, and why"

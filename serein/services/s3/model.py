@@ -135,6 +135,29 @@ if t.TYPE_CHECKING:
     class AccessControlTranslation(t.TypedDict, total=False):
         Owner: t.Required[str]
 
+    class AnalyticsAndOperator(t.TypedDict, total=False):
+        Prefix: str
+        Tags: list[Tag]
+
+    class AnalyticsConfiguration(t.TypedDict, total=False):
+        Id: t.Required[str]
+        Filter: AnalyticsFilter
+        StorageClassAnalysis: t.Required[StorageClassAnalysis]
+
+    class AnalyticsExportDestination(t.TypedDict, total=False):
+        S3BucketDestination: t.Required[AnalyticsS3BucketDestination]
+
+    class AnalyticsFilter(t.TypedDict, total=False):
+        Prefix: str
+        Tag: Tag
+        And: AnalyticsAndOperator
+
+    class AnalyticsS3BucketDestination(t.TypedDict, total=False):
+        Format: t.Required[str]
+        BucketAccountId: str
+        Bucket: t.Required[str]
+        Prefix: str
+
     class BlockedEncryptionTypes(t.TypedDict, total=False):
         EncryptionType: list[str]
 
@@ -443,6 +466,11 @@ if t.TYPE_CHECKING:
         Objects: t.Required[list[ObjectIdentifier]]
         Quiet: bool
 
+    class DeleteBucketAnalyticsConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+
     class DeleteBucketCorsRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
         ExpectedBucketOwner: str
@@ -456,8 +484,18 @@ if t.TYPE_CHECKING:
         Id: t.Required[str]
         ExpectedBucketOwner: str
 
+    class DeleteBucketInventoryConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+
     class DeleteBucketLifecycleRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class DeleteBucketMetricsConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
         ExpectedBucketOwner: str
 
     class DeleteBucketOwnershipControlsRequest(t.TypedDict, total=False):
@@ -597,6 +635,14 @@ if t.TYPE_CHECKING:
         Bucket: t.Required[str]
         ExpectedBucketOwner: str
 
+    class GetBucketAnalyticsConfigurationOutput(t.TypedDict, total=False):
+        AnalyticsConfiguration: AnalyticsConfiguration
+
+    class GetBucketAnalyticsConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+
     class GetBucketCorsOutput(t.TypedDict, total=False):
         CORSRules: list[CORSRule]
 
@@ -615,6 +661,14 @@ if t.TYPE_CHECKING:
         IntelligentTieringConfiguration: IntelligentTieringConfiguration
 
     class GetBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketInventoryConfigurationOutput(t.TypedDict, total=False):
+        InventoryConfiguration: InventoryConfiguration
+
+    class GetBucketInventoryConfigurationRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
         Id: t.Required[str]
         ExpectedBucketOwner: str
@@ -639,6 +693,14 @@ if t.TYPE_CHECKING:
 
     class GetBucketLoggingRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
+        ExpectedBucketOwner: str
+
+    class GetBucketMetricsConfigurationOutput(t.TypedDict, total=False):
+        MetricsConfiguration: MetricsConfiguration
+
+    class GetBucketMetricsConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
         ExpectedBucketOwner: str
 
     class GetBucketNotificationConfigurationRequest(t.TypedDict, total=False):
@@ -989,6 +1051,35 @@ if t.TYPE_CHECKING:
         Tag: Tag
         And: IntelligentTieringAndOperator
 
+    class InventoryConfiguration(t.TypedDict, total=False):
+        Destination: t.Required[InventoryDestination]
+        IsEnabled: t.Required[bool]
+        Filter: InventoryFilter
+        Id: t.Required[str]
+        IncludedObjectVersions: t.Required[str]
+        OptionalFields: list[str]
+        Schedule: t.Required[InventorySchedule]
+
+    class InventoryDestination(t.TypedDict, total=False):
+        S3BucketDestination: t.Required[InventoryS3BucketDestination]
+
+    class InventoryEncryption(t.TypedDict, total=False):
+        SSES3: SSES3
+        SSEKMS: SSEKMS
+
+    class InventoryFilter(t.TypedDict, total=False):
+        Prefix: t.Required[str]
+
+    class InventoryS3BucketDestination(t.TypedDict, total=False):
+        AccountId: str
+        Bucket: t.Required[str]
+        Format: t.Required[str]
+        Prefix: str
+        Encryption: InventoryEncryption
+
+    class InventorySchedule(t.TypedDict, total=False):
+        Frequency: t.Required[str]
+
     class JSONInput(t.TypedDict, total=False):
         Type: str
 
@@ -1030,6 +1121,17 @@ if t.TYPE_CHECKING:
         ObjectSizeLessThan: int
         And: LifecycleRuleAndOperator
 
+    class ListBucketAnalyticsConfigurationsOutput(t.TypedDict, total=False):
+        IsTruncated: bool
+        ContinuationToken: str
+        NextContinuationToken: str
+        AnalyticsConfigurationList: list[AnalyticsConfiguration]
+
+    class ListBucketAnalyticsConfigurationsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContinuationToken: str
+        ExpectedBucketOwner: str
+
     class ListBucketIntelligentTieringConfigurationsOutput(t.TypedDict, total=False):
         IsTruncated: bool
         ContinuationToken: str
@@ -1037,6 +1139,28 @@ if t.TYPE_CHECKING:
         IntelligentTieringConfigurationList: list[IntelligentTieringConfiguration]
 
     class ListBucketIntelligentTieringConfigurationsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContinuationToken: str
+        ExpectedBucketOwner: str
+
+    class ListBucketInventoryConfigurationsOutput(t.TypedDict, total=False):
+        ContinuationToken: str
+        InventoryConfigurationList: list[InventoryConfiguration]
+        IsTruncated: bool
+        NextContinuationToken: str
+
+    class ListBucketInventoryConfigurationsRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        ContinuationToken: str
+        ExpectedBucketOwner: str
+
+    class ListBucketMetricsConfigurationsOutput(t.TypedDict, total=False):
+        IsTruncated: bool
+        ContinuationToken: str
+        NextContinuationToken: str
+        MetricsConfigurationList: list[MetricsConfiguration]
+
+    class ListBucketMetricsConfigurationsRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
         ContinuationToken: str
         ExpectedBucketOwner: str
@@ -1208,6 +1332,21 @@ if t.TYPE_CHECKING:
         Status: t.Required[str]
         EventThreshold: ReplicationTimeValue
 
+    class MetricsAndOperator(t.TypedDict, total=False):
+        Prefix: str
+        Tags: list[Tag]
+        AccessPointArn: str
+
+    class MetricsConfiguration(t.TypedDict, total=False):
+        Id: t.Required[str]
+        Filter: MetricsFilter
+
+    class MetricsFilter(t.TypedDict, total=False):
+        Prefix: str
+        Tag: Tag
+        AccessPointArn: str
+        And: MetricsAndOperator
+
     class MultipartUpload(t.TypedDict, total=False):
         UploadId: str
         Key: str
@@ -1365,6 +1504,12 @@ if t.TYPE_CHECKING:
         GrantWriteACP: str
         ExpectedBucketOwner: str
 
+    class PutBucketAnalyticsConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        AnalyticsConfiguration: t.Required[AnalyticsConfiguration]
+        ExpectedBucketOwner: str
+
     class PutBucketCorsRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
         CORSConfiguration: t.Required[CORSConfiguration]
@@ -1385,6 +1530,12 @@ if t.TYPE_CHECKING:
         ExpectedBucketOwner: str
         IntelligentTieringConfiguration: t.Required[IntelligentTieringConfiguration]
 
+    class PutBucketInventoryConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        InventoryConfiguration: t.Required[InventoryConfiguration]
+        ExpectedBucketOwner: str
+
     class PutBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
         TransitionDefaultMinimumObjectSize: str
 
@@ -1400,6 +1551,12 @@ if t.TYPE_CHECKING:
         BucketLoggingStatus: t.Required[BucketLoggingStatus]
         ContentMD5: str
         ChecksumAlgorithm: str
+        ExpectedBucketOwner: str
+
+    class PutBucketMetricsConfigurationRequest(t.TypedDict, total=False):
+        Bucket: t.Required[str]
+        Id: t.Required[str]
+        MetricsConfiguration: t.Required[MetricsConfiguration]
         ExpectedBucketOwner: str
 
     class PutBucketNotificationConfigurationRequest(t.TypedDict, total=False):
@@ -1702,6 +1859,12 @@ if t.TYPE_CHECKING:
         UserMetadata: list[MetadataEntry]
         StorageClass: str
 
+    class SSEKMS(t.TypedDict, total=False):
+        KeyId: t.Required[str]
+
+    class SSES3(t.TypedDict, total=False):
+        pass
+
     class SelectParameters(t.TypedDict, total=False):
         InputSerialization: t.Required[InputSerialization]
         ExpressionType: t.Required[str]
@@ -1729,6 +1892,13 @@ if t.TYPE_CHECKING:
 
     class SseKmsEncryptedObjects(t.TypedDict, total=False):
         Status: t.Required[str]
+
+    class StorageClassAnalysis(t.TypedDict, total=False):
+        DataExport: StorageClassAnalysisDataExport
+
+    class StorageClassAnalysisDataExport(t.TypedDict, total=False):
+        OutputSchemaVersion: t.Required[str]
+        Destination: t.Required[AnalyticsExportDestination]
 
     class Tag(t.TypedDict, total=False):
         Key: t.Required[str]
