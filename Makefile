@@ -32,7 +32,7 @@ clients: $(STAMP) ## real client programs for the tests: aws, sam, the SDK for J
 	@test -x .clients/bin/pip || $(PYTHON) -m venv .clients
 	@test -x .clients/bin/sam || .clients/bin/pip install --quiet --disable-pip-version-check aws-sam-cli awscli
 	@test -d .clients/node_modules/@aws-sdk/client-s3 || ! command -v npm >/dev/null || \
-		(cp tests/clients/javascript/package.json .clients/ && npm install --prefix .clients --silent --no-audit --no-fund --no-package-lock)
+		(cp tests/clients/javascript/package.json .clients/ && npm install --prefix .clients --silent --no-audit --no-fund --no-package-lock --fetch-retries 1 --fetch-timeout 60000)
 
 check: $(STAMP) ## format, lint, types, import contracts, house tests
 	@$(BIN)/ruff format --check serein tests tools benchmarks examples
