@@ -34,9 +34,9 @@ def test_an_exception_is_the_answer(make_function: Make, awslambda: Any):
     payload = json.loads(answer["Payload"].read())
     assert payload["errorType"] == "ValueError"
     assert payload["errorMessage"] == "bad"
-    assert payload["stackTrace"] == [
-        "  File \"/var/task/app.py\", line 2, in handler\n    raise ValueError('bad')\n"
-    ]
+    # The folder is /var/task, but where functions cannot be sandboxed.
+    (frame,) = payload["stackTrace"]
+    assert frame.endswith("/app.py\", line 2, in handler\n    raise ValueError('bad')\n")
     tail = base64.b64decode(answer["LogResult"]).decode()
     assert tail.startswith("START RequestId: ")
     assert "[ERROR] ValueError: bad" in tail
