@@ -293,7 +293,12 @@ def test_another_function_with_another_role(place: Place) -> None:
 @pytest.mark.parametrize("keys", [MADE_UP, NUMBER], ids=["test", "account number"])
 def test_made_up_keys_are_refused_inside(
     isolated: None,
-    place: Place, service: str, operation: str, params: dict[str, Any], code: str, keys: Any
+    place: Place,
+    service: str,
+    operation: str,
+    params: dict[str, Any],
+    code: str,
+    keys: Any,
 ) -> None:
     """Open mode is for people: out of a function's environment only keys that IAM knows count."""
     assert place.try_(service, operation, keys, **params)[0] == code
