@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 from typing import Protocol
 
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -66,11 +65,3 @@ def new_text(randomness: Randomness, alphabet: str, length: int) -> str:
     while len(out) < length:
         out.extend(alphabet[byte % size] for byte in randomness.token(length) if byte < bound)
     return "".join(out[:length])
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is a UUID in its canonical form."""
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False

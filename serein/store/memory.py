@@ -128,6 +128,6 @@ class MemoryStore(BatchedStore[MemoryTable]):
         super().__init__(MemoryEngine(), MemoryBlobs())
 
     async def wipe(self) -> None:
-        """Forget every record, in one transaction (blobs that nobody points at any more are swept later)."""
+        """Forget every record, in one transaction. The bytes of blobs stay until the process ends."""
         tables = list(self._forms.by_table)
         await self.transact(lambda tx: [tx.delete_range(table, ()) for table in tables])
