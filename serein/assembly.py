@@ -5,13 +5,17 @@ from __future__ import annotations
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
+from serein.base.virtual_clock import VirtualClock
 from serein.front.aws_api import AwsApi
+from serein.front.caretakers import Caretakers
+from serein.front.clock_room import ClockRoom
 from serein.front.credentials import Credentials
 from serein.front.hosts import Hosts
 from serein.front.house import Front
@@ -26,6 +30,8 @@ from serein.kernel.dispatch import Dispatch
 from serein.kernel.doorbell import Doorbell
 from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
+from serein.kernel.sweeper import Sweeper
+from serein.kernel.timekeeping import Timekeeper, kept_standing
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
 from serein.runtimes.pool import PoolSettings
@@ -66,6 +72,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tls_port: int | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    development: bool = False
+    """Whether the clock may be moved and faults set."""
     grace_s: float = 5.0
 
 
@@ -83,7 +91,7 @@ class House:
         randomness: Randomness | None = None,
     ) -> None:
         self.config = config
-        self.clock = clock or SystemClock()
+        self.clock = clock or (VirtualClock() if config.development else SystemClock())
         self.randomness = randomness or SystemRandomness()
         self.trail = Trail()
         self.doorbell = Doorbell(self.clock)
@@ -104,6 +112,13 @@ class House:
         )
         self.courier = Courier(self.dispatch)
         self.workers = Workers(self.clock)
+        holding = [one for service in self.registry.services.values() for one in service.holds]
+        self.sweeper = Sweeper(self.store, holding, self.clock)
+        self.timekeeper = (
+            Timekeeper(self.clock, self.store, self.doorbell, self.idle)
+            if isinstance(self.clock, VirtualClock)
+            else None
+        )
         self.front = self._make_front()
         self.server: Server | None = None
         self.endpoint = ""
@@ -164,6 +179,14 @@ class House:
             isolation=self.isolation,
             ready=lambda: self._is_ready,
             reset=self.reset if config.data is None else None,
+            figures=self.sweeper.prometheus,
+            caretakers=Caretakers(
+                api=api,
+                dispatch=self.dispatch,
+                account=config.account,
+                is_open=config.auth_open,
+            ),
+            rooms={"/_serein/clock": ClockRoom(self.clock, self.timekeeper).room()},
         )
         sites = [site for service in self.registry.services.values() for site in service.sites]
         hosts = Hosts(sites)
@@ -194,9 +217,13 @@ class House:
             await self.store.open()
         except (StoreError, OSError) as error:
             raise StartFailure(str(error)) from error
+        if self.timekeeper is not None:
+            self.timekeeper.open()
+            self.workers.start("clock", self.timekeeper.run)
         # Functions reach Serein by a listener of their own, where open mode does not hold.
         self.functions.serve = Server(self.handle_inside, clock=self.clock).connection
         self.workers.start("courier", self.courier.run)
+        self.workers.start("blob sweeper", self.sweeper.run)
         for service in self.registry.services.values():
             for worker in service.workers:
                 self.workers.start(worker.name, self._bind(service, worker))
@@ -243,7 +270,7 @@ class House:
                 return server_context(config.tls_cert, config.tls_key)
             folder = config.data or Path(tempfile.mkdtemp(prefix="serein-"))
             return server_context(
-                *kept_self_signed(folder / "tls", self.clock.now(), host_names([config.region]))
+                *kept_self_signed(folder / "tls", self.clock.wall(), host_names([config.region]))
             )
         except (OSError, ssl.SSLError) as error:
             raise StartFailure(f"The TLS certificate cannot be used: {error}") from error
@@ -261,6 +288,8 @@ class House:
         """Forget everything; only for a house in memory."""
         if isinstance(self.store, MemoryStore):
             await self.store.wipe()
+        if self.timekeeper is not None:
+            await self.timekeeper.reset()
 
     def isolation(self) -> dict[str, object]:
         """How functions are isolated here: level and reasons."""
@@ -268,8 +297,18 @@ class House:
         return {"level": found.standing, "reasons": list(found.reasons)}
 
     def warnings(self) -> list[str]:
-        """What the user should know at the start."""
-        return []
+        """What the user should know at the start; for a house that is open."""
+        standing = kept_standing(self.store.snapshot())
+        if self.timekeeper is not None:
+            if standing.is_real:
+                return []
+            return [f"The house's clock was moved: it shows {_time_text(self.clock.now())}."]
+        if standing.is_real:
+            return []
+        return [
+            "This data was last used with a clock that was moved (serein clock); it now goes by the real time, so "
+            "what is timed may come earlier or later. With --dev the clock goes on where it was."
+        ]
 
     def waits_for_the_world(self) -> bool:
         """Whether something outside the clock is under way (functions, threads): tests then wait for real."""
@@ -278,3 +317,7 @@ class House:
     def idle(self) -> bool:
         """Whether nothing is owed or under way but what waits for the clock."""
         return self.courier.idle() and not self.waits_for_the_world()
+
+
+def _time_text(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -10,15 +10,37 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the house knows of time. Times are epoch seconds (UTC), as float."""
+    """What the house knows of time. Times are epoch seconds (UTC), as float.
+
+    The house's time may be moved and stopped (`virtual_clock.VirtualClock`, `serein clock`). Whatever the house counts by
+    itself (visibility, delays, expiry, schedules, retries) goes by `now`; what is compared with clocks outside the house
+    (a signature's date, the Date header, a function's deadline) goes by `wall`. See docs/clock.md.
+    """
 
     def now(self) -> float:
-        """The time, epoch seconds."""
+        """The house's time, epoch seconds."""
         ...
 
-    async def sleep_until(self, when: float) -> None:
-        """Return once `now() >= when`; at once if that is so already."""
+    def wall(self) -> float:
+        """What the clocks outside the house show, epoch seconds."""
         ...
+
+    def at_wall(self, when: float) -> float:
+        """The house's time when clocks outside showed `when`: of what clients dated themselves (a signed URL)."""
+        ...
+
+    async def sleep_until(self, when: float, *, patience_s: float | None = None) -> None:
+        """Return once `now() >= when`; at once if that is so already.
+
+        With `patience_s` also once so many real seconds have passed: for what somebody waits for (a long poll, a retry
+        after a failure), which must not hang while the house's time stands still.
+        """
+        ...
+
+
+def now_for(clock: Clock, dated: float) -> float:
+    """The time by which to judge how old something is that a client dated `dated` by a clock outside the house."""
+    return dated + (clock.now() - clock.at_wall(dated))
 
 
 class SystemClock:
@@ -27,7 +49,13 @@ class SystemClock:
     def now(self) -> float:
         return time.time()
 
-    async def sleep_until(self, when: float) -> None:
+    def wall(self) -> float:
+        return time.time()
+
+    def at_wall(self, when: float) -> float:
+        return when
+
+    async def sleep_until(self, when: float, *, patience_s: float | None = None) -> None:
         # asyncio sleeps on the monotonic clock: look again in case the wall clock was set back.
         while (left := when - time.time()) > 0:
             await asyncio.sleep(min(left, 3600.0))
@@ -44,7 +72,13 @@ class ManualClock:
     def now(self) -> float:
         return self._now
 
-    async def sleep_until(self, when: float) -> None:
+    def wall(self) -> float:
+        return self._now
+
+    def at_wall(self, when: float) -> float:
+        return when
+
+    async def sleep_until(self, when: float, *, patience_s: float | None = None) -> None:
         if when <= self._now:
             await asyncio.sleep(0)
             return

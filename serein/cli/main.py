@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("serein.cli.status", "Show whether Serein runs, its stacks and functions."),
     "logs": ("serein.cli.logs", "Show a function's log lines, with -f as they come."),
     "invoke": ("serein.cli.invoke", "Call a function and print its answer."),
+    "clock": ("serein.cli.clock", "Show the clock, move it on, stop it (development)."),
     "env": ("serein.cli.env", "Print shell exports that point AWS tools at Serein."),
 }
 

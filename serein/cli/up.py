@@ -55,6 +55,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     "--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate chain, PEM."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key, PEM.")
+@click.option(
+    "--dev",
+    is_flag=True,
+    help="Development: `serein clock` may move time, `serein faults` may break things. --ephemeral in open mode implies it.",
+)
 @click.option("--example", type=click.Path(path_type=Path, exists=True), hidden=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def command(
@@ -68,6 +73,7 @@ def command(
     tls_port: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    dev: bool,
     example: Path | None,
     verbose: bool,
 ) -> None:
@@ -103,6 +109,7 @@ def command(
         tls_port=tls_port,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        development=dev or (ephemeral and auth == "open"),
     )
     try:
         uvloop.run(_serve(config, example))

@@ -63,10 +63,17 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._window_bytes += len(data)
+        size = len(data)
+        self._window_bytes += size
+        if not (self._current or self._queue or self._unread or self._write_paused):
+            exchange = self._reader.take_whole(data)
+            if exchange is not None:  # One plain request, whole: nearly all of them.
+                self._head_since = 0.0
+                self._begin(exchange)
+                return
         if self._unread or self._queue:
             self._unread += data
-        elif len(data) <= SLICE_BYTES:
+        elif size <= SLICE_BYTES:
             self._feed(data)
         else:
             self._feed_slices(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from serein.base.clock import Clock
+from serein.base.clock import Clock, now_for
 from serein.kernel.calls import ANONYMOUS, Principal, root_of
 from serein.kernel.identities import Credential, Identities, InvalidToken
 from serein.store.interface import Store
@@ -68,7 +68,13 @@ class Credentials:
         now = self._clock.now()
         if found.expires_at is not None and now >= found.expires_at:
             raise SignatureProblem("token_expired", {"access_key": presented.access_key})
-        verify(presented, request, found.secret, now, self._memo)
+        # Clients sign by their own clocks, whatever the house's shows; how old a signed URL is, the house tells.
+        signed_now = (
+            self._clock.wall()
+            if presented.expires_s is None
+            else now_for(self._clock, presented.timestamp)
+        )
+        verify(presented, request, found.secret, signed_now, self._memo)
         self._identities.note_use(presented.access_key, presented.service, region, now)
         return Caller(found.principal, region, presented, found)
 

@@ -40,7 +40,7 @@ class Front:
 
     def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """The answer to a request, at once where nothing has to be waited for."""
-        found = self._hosts.site_of(request.host, request.path)
+        found = self._hosts.site_of(request)
         if found is not None:
             return self._visit(found[0], found[1], request)
         if request.path.startswith("/_"):

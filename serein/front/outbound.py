@@ -46,7 +46,7 @@ class Outbound:
 
     async def __call__(self, request: HttpRequest, secure: bool) -> HttpResponse:
         """The answer, its body as bytes when it comes from the world. Raises Unreachable."""
-        if self._hosts.site_of(request.host, request.path) is not None:
+        if self._hosts.site_of(request) is not None:
             answer = self._handler(request)
             return answer if isinstance(answer, HttpResponse) else await answer
         if self._threads is None:

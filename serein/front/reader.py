@@ -77,6 +77,8 @@ class RequestReader:
         """Whether a body has begun and is not complete."""
         self.body: RequestBody | None = None
         """The streamed body that is arriving."""
+        self._unplain = False
+        """Whether what is about to be fed has been looked at and is for the full parser."""
         self._ended = False
         self._refusal = 0
         self._muted = False
@@ -93,11 +95,22 @@ class RequestReader:
         self._exchange: Exchange | None = None
         self._parts: list[bytes] = []
 
+    def take_whole(self, data: bytes) -> Exchange | None:
+        """The request that `data` is, when it is plain and exactly one; None: `feed` it."""
+        if self.in_head or self.in_body or self._ended:
+            return None
+        taken = self._quick.take(data, 0, self._scheme, self._peer, self._desk.monotonic())
+        if taken is None:
+            self._unplain = True
+            return None
+        return Exchange(taken[0], True, False) if taken[1] == len(data) else None
+
     def feed(self, data: bytes) -> None:
         """Parse `data` (about SLICE_BYTES at most). Raises Refusal; then nothing more can be read."""
         if self._ended:
             return
-        if not (self.in_head or self.in_body):
+        unplain, self._unplain = self._unplain, False
+        if not (unplain or self.in_head or self.in_body):
             at = 0
             take = self._quick.take
             while taken := take(data, at, self._scheme, self._peer, self._desk.monotonic()):

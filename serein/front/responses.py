@@ -58,7 +58,7 @@ class Heads:
 
     def date_line(self) -> str:
         """The Date header of this second, with its line end."""
-        second = int(self._clock.now())
+        second = int(self._clock.wall())
         if second != self._second:
             self._second = second
             self._date = f"Date: {formatdate(second, usegmt=True)}\r\n"

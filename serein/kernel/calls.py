@@ -48,6 +48,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     source_ip: str = ""
     secure: bool = False
     user_agent: str = ""
+    referer: str = ""
     host: str = ""
     """The Host header the caller used, with its port: what URLs in answers are built from."""
     source_arn: str = ""

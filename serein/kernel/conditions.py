@@ -9,22 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serein.kernel.calls import Principal, Scope
-from serein.kernel.identities import PrincipalPolicies
+from serein.kernel.calls import Call
+from serein.kernel.identities import Membership, PrincipalPolicies
 from serein.kernel.operations import Conditions, Read
 
 Values = Sequence[str] | None
+ConditionsOf = Callable[[Call], Conditions]
+ResourceConditions = Callable[[Read, str], Conditions]
+Memberships = Callable[[str], Membership | None]
 _TAG_MEMBERS = ("Tags", "tags", "TagList")
 
 
 class Circumstances:
-    """One call's condition keys. Calling it with a lower-case key gives the values, or None when the call has no such key."""
+    """One call's condition keys. Calling it with a lower-case key gives the values, or None when the call has no such key.
+
+    Nothing is computed before a statement asks for it, the service's own keys included.
+    """
 
     __slots__ = (
         "_arn",
+        "_call",
+        "_conditions_of",
+        "_memberships",
         "_more",
+        "_need",
+        "_of_resource",
         "_owner",
-        "_params",
         "_policies",
         "_principal",
         "_read",
@@ -35,49 +45,69 @@ class Circumstances:
     def __init__(
         self,
         read: Read,
-        principal: Principal,
-        scope: Scope,
-        params: Mapping[str, Any],
+        call: Call,
         arn: str,
         owner: str,
         policies: PrincipalPolicies,
-        more: Sequence[Conditions],
+        memberships: Memberships,
+        *,
+        conditions_of: ConditionsOf | None = None,
+        need: Conditions | None = None,
+        of_resource: ResourceConditions | None = None,
     ) -> None:
         self._read = read
-        self._principal = principal
-        self._scope = scope
-        self._params = params
+        self._call = call
+        self._principal = call.principal
+        self._scope = call.scope
         self._arn = arn
         self._owner = owner
         self._policies = policies
-        self._more = more
+        self._memberships = memberships
+        self._conditions_of = conditions_of
+        self._need = need
+        self._of_resource = of_resource
+        self._more: tuple[Conditions, ...] | None = None
         self.asked = False
-        """Whether any statement wanted to know something of this one request."""
+        """Whether any statement wanted to know something of this one request, that the next may not have."""
 
     def __call__(self, key: str) -> Values:
+        lasting = _LASTING.get(key)
+        if lasting is not None:
+            return lasting(self)
+        if key.startswith("aws:principaltag/"):
+            return _tag(self._policies.tags, key[17:])
         self.asked = True
-        for conditions in self._more:
-            found = conditions.get(key)
-            if found is not None:
-                return found
         answer = _GLOBAL.get(key)
         if answer is not None:
             return answer(self)
+        for conditions in self._services() if self._more is None else self._more:
+            found = conditions.get(key)
+            if found is not None:
+                return found
+        if key == "aws:tagkeys":
+            return self._tag_keys()
         name, slash, tag = key.partition("/")
-        return self._tag(name, tag) if slash else None
+        return self._tag_of_request_or_resource(name, tag) if slash else None
 
-    def _tag(self, name: str, wanted: str) -> Values:
-        if name == "aws:principaltag":
-            tags: Mapping[str, str] = self._policies.tags
-        elif name == "aws:requesttag":
-            tags = request_tags(self._params) or {}
-        elif name == "aws:resourcetag":
-            tags = self._read.tags_of(self._arn)
-        else:
-            return None
-        # Tag keys in condition keys are not case-sensitive:
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
-        return next(((value,) for key, value in tags.items() if key.lower() == wanted), None)
+    def _services(self) -> tuple[Conditions, ...]:
+        """The service's own keys: what the need says, what the request says, what the resource says."""
+        more = []
+        if self._need is not None:
+            more.append(self._need)
+        if self._conditions_of is not None:
+            more.append(self._conditions_of(self._call))
+        if self._of_resource is not None:
+            more.append(self._of_resource(self._read, self._arn))
+        self._more = tuple(more)
+        return self._more
+
+    def _tag_of_request_or_resource(self, name: str, wanted: str) -> Values:
+        if name == "aws:requesttag":
+            return _tag(request_tags(self._call.params) or {}, wanted)
+        # `iam:ResourceTag/…`, `s3:BucketTag/…` say the same of their own resources.
+        if name == "aws:resourcetag" or name.endswith(":resourcetag"):
+            return _tag(self._read.tags_of(self._arn), wanted)
+        return None
 
     def source_ip(self) -> Values:
         # A service that calls on its own has no address that a policy could mean.
@@ -112,12 +142,40 @@ class Circumstances:
     def resource_account(self) -> Values:
         return (self._owner,) if self._owner else None
 
-    def tag_keys(self) -> Values:
-        tags = request_tags(self._params)
+    def _tag_keys(self) -> Values:
+        params = self._call.params
+        tags = request_tags(params)
         if tags is not None:
             return tuple(tags)
-        keys = self._params.get("TagKeys") or self._params.get("tagKeys")
+        keys = params.get("TagKeys") or params.get("tagKeys")
         return tuple(keys) if keys else None
+
+    def principal_organization(self) -> Values:
+        found = self._memberships(self._principal.account)
+        return None if found is None else (found.organization,)
+
+    def principal_paths(self) -> Values:
+        found = self._memberships(self._principal.account)
+        return None if found is None else (found.path,)
+
+    def resource_organization(self) -> Values:
+        found = self._memberships(self._owner)
+        return None if found is None else (found.organization,)
+
+    def resource_paths(self) -> Values:
+        found = self._memberships(self._owner)
+        return None if found is None else (found.path,)
+
+    def source_organization(self) -> Values:
+        found = self._memberships(self._scope.source_account)
+        return None if found is None else (found.organization,)
+
+    def source_paths(self) -> Values:
+        found = self._memberships(self._scope.source_account)
+        return None if found is None else (found.path,)
+
+    def referer(self) -> Values:
+        return (self._scope.referer,) if self._scope.referer else None
 
     def called_via(self) -> Values:
         return self._scope.called_via or None
@@ -157,17 +215,27 @@ class Circumstances:
         return (session.federated_provider,) if session and session.federated_provider else None
 
 
+_LASTING: Mapping[str, Callable[[Circumstances], Values]] = {
+    # These follow from the principal, its policies and the resource, which a remembered verdict is remembered by.
+    "aws:resourceaccount": Circumstances.resource_account,
+    "s3:resourceaccount": Circumstances.resource_account,
+    "aws:principalorgid": Circumstances.principal_organization,
+    "aws:principalorgpaths": Circumstances.principal_paths,
+    "aws:resourceorgid": Circumstances.resource_organization,
+    "aws:resourceorgpaths": Circumstances.resource_paths,
+}
 _GLOBAL: Mapping[str, Callable[[Circumstances], Values]] = {
     "aws:sourceip": Circumstances.source_ip,
     "aws:securetransport": Circumstances.secure_transport,
     "aws:currenttime": Circumstances.current_time,
     "aws:epochtime": Circumstances.epoch_time,
     "aws:useragent": Circumstances.user_agent,
+    "aws:referer": Circumstances.referer,
     "aws:requestedregion": Circumstances.region,
+    "aws:sourceorgid": Circumstances.source_organization,
+    "aws:sourceorgpaths": Circumstances.source_paths,
     "aws:sourcearn": Circumstances.source_arn,
     "aws:sourceaccount": Circumstances.source_account,
-    "aws:resourceaccount": Circumstances.resource_account,
-    "aws:tagkeys": Circumstances.tag_keys,
     "aws:calledvia": Circumstances.called_via,
     "aws:calledviafirst": Circumstances.called_via_first,
     "aws:calledvialast": Circumstances.called_via_last,
@@ -178,6 +246,12 @@ _GLOBAL: Mapping[str, Callable[[Circumstances], Values]] = {
     "aws:sourceidentity": Circumstances.source_identity,
     "aws:federatedprovider": Circumstances.federated_provider,
 }
+
+
+def _tag(tags: Mapping[str, str], wanted: str) -> Values:
+    # Tag keys in condition keys are not case-sensitive:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+    return next(((value,) for key, value in tags.items() if key.lower() == wanted), None)
 
 
 def request_tags(params: Mapping[str, Any]) -> dict[str, str] | None:

@@ -26,9 +26,18 @@ class Doorbell:
         self._waiting.setdefault(arn, []).append(waiter)
         return waiter
 
-    async def wait(self, waiter: asyncio.Future[None], arn: str, until: float) -> bool:
-        """Wait for a `waiter` from `listen`, at most `until` (epoch seconds). Returns whether it rang."""
-        alarm = asyncio.ensure_future(self._clock.sleep_until(until))
+    async def wait(
+        self,
+        waiter: asyncio.Future[None],
+        arn: str,
+        until: float,
+        patience_s: float | None = None,
+    ) -> bool:
+        """Wait for a `waiter` from `listen`, at most `until` (epoch seconds). Returns whether it rang.
+
+        `patience_s` as for `Clock.sleep_until`: where a client waits for the answer.
+        """
+        alarm = asyncio.ensure_future(self._clock.sleep_until(until, patience_s=patience_s))
         try:
             await asyncio.wait((waiter, alarm), return_when=asyncio.FIRST_COMPLETED)
             return waiter.done()

@@ -45,6 +45,20 @@ class RoleFacts(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """An account in an organization, with the control policies that bind it."""
+
+    organization: str
+    """`o-…` (aws:PrincipalOrgID, aws:ResourceOrgID)."""
+    path: str
+    """`o-…/r-…/ou-…/` (aws:PrincipalOrgPaths, aws:ResourceOrgPaths)."""
+    management_account: str
+    service_controls: tuple[tuple[Policy, ...], ...] = ()
+    """Service control policies by level: the root's, each unit's, the account's own. Each level must allow; () where none bind."""
+    resource_controls: tuple[tuple[Policy, ...], ...] = ()
+    """Resource control policies, likewise, for resources that belong to the account."""
+
+
 class InvalidToken(Exception):
     """The session token does not belong to the access key, or is damaged."""
 
@@ -67,6 +81,10 @@ class Identities(Protocol):
 
     def role_or_none(self, snapshot: Snapshot, arn: str) -> RoleFacts | None:
         """The role of that ARN, or None."""
+        ...
+
+    def membership_or_none(self, snapshot: Snapshot, account: str) -> Membership | None:
+        """The account's organization; None when it is in none. Service control policies bind its root user too."""
         ...
 
     def note_use(self, access_key: str, service: str, region: str, now: float) -> None:

@@ -352,10 +352,15 @@ class Context(Position):
         """A waiter for the doorbell of `arn`; take it before looking at the data, then `wait_for_ring`."""
         return self.door.doorbell.listen(arn)
 
-    async def wait_for_ring(self, arn: str, *, until: float, waiter: Any = None) -> bool:
-        """Wait until `arn` rings, at most `until` (epoch seconds). Returns whether it rang."""
+    async def wait_for_ring(
+        self, arn: str, *, until: float, waiter: Any = None, patience_s: float | None = None
+    ) -> bool:
+        """Wait until `arn` rings, at most `until` (epoch seconds). Returns whether it rang.
+
+        `patience_s`: at most so many real seconds, also while the house's clock stands still: where a client waits.
+        """
         doorbell = self.door.doorbell
-        return await doorbell.wait(waiter or doorbell.listen(arn), arn, until)
+        return await doorbell.wait(waiter or doorbell.listen(arn), arn, until, patience_s)
 
     def judge(self, need: Need) -> None:
         """Ask the policies a further question about this caller. Raises the AWS refusal."""

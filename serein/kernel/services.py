@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from serein.base.arn import arn_or_none
 from serein.base.errors import AwsError
 from serein.engines.policy import PolicyKind
 from serein.kernel.operations import Context, OperationSpec, Read, operations_in
+from serein.kernel.sweeper import Holds
 from serein.wire.http import HttpRequest, HttpResponse
 
 
@@ -55,8 +55,8 @@ class Invalid(Protocol):
 
 
 def _account_in_arn(read: Read, arn: str) -> str | None:
-    parsed = arn_or_none(arn)
-    return parsed.account if parsed and parsed.account else None
+    parts = arn.split(":", 5)
+    return (parts[4] or None) if len(parts) == 6 and parts[0] == "arn" else None
 
 
 def _no_policy(read: Read, arn: str) -> str | None:
@@ -93,6 +93,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Adds headers to an answer; asked only where the request has an Origin (S3's CORS)."""
     workers: tuple[Worker, ...] = ()
     sites: tuple[Site, ...] = ()
+    holds: tuple[Holds, ...] = ()
+    """Every table whose records point at blobs, and how; what none of them names is swept (`kernel/sweeper.py`)."""
 
     @property
     def has_policies(self) -> bool:

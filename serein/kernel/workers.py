@@ -44,4 +44,4 @@ class Workers:
                 log.exception("worker %s failed; it starts again in %.1f s", name, pause_s)
             now = self._clock.now()
             pause_s = FIRST_PAUSE_S if now - started > 60 else min(PAUSE_MAX_S, pause_s * 2)
-            await self._clock.sleep_until(now + pause_s)
+            await self._clock.sleep_until(now + pause_s, patience_s=pause_s)

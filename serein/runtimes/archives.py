@@ -37,6 +37,12 @@ def code_hash(archive: bytes) -> bytes:
     return hashlib.sha256(archive).digest()
 
 
+def unzipped_bytes(archive: bytes) -> int:
+    """What an archive that was unpacked says about the size of its files."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return sum(entry.file_size for entry in opened.infolist())
+
+
 def unpack(archive: bytes, store: Path, *, unzipped_max: int = UNZIPPED_BYTES_MAX) -> Path:
     """The folder below `store` with the archive's files; made now, unless the same archive was unpacked before.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
+from serein.base.clock import Clock
 from serein.runtimes.inside import frames
 from serein.runtimes.log_lines import INVOCATION_BYTES_MAX, LineSplitter
 from serein.runtimes.spec import LogLine
@@ -41,7 +42,7 @@ class Environment:
     `ended` is done when the process is gone, with its exit status (negative: signal; None: unknown).
     """
 
-    def __init__(self, number: int, slot: int, now: Callable[[], float]) -> None:
+    def __init__(self, number: int, slot: int, clock: Clock) -> None:
         loop = asyncio.get_running_loop()
         self.number = number
         self.slot = slot
@@ -52,7 +53,7 @@ class Environment:
         self.on_lines: Callable[[list[LogLine]], None] | None = None
         self.on_listeners: Callable[[list[socket.socket]], None] | None = None
         self._loop = loop
-        self._now = now
+        self._clock = clock
         self._splitter = LineSplitter()
         self._log_bytes = 0
         self._pidfd: int | None = None
@@ -139,7 +140,7 @@ class Environment:
 
     def unfinished_lines(self) -> list[LogLine]:
         """What was begun on the log and not ended by a line break."""
-        return self._splitter.finish(self._now())
+        return self._splitter.finish(self._clock.now())
 
     async def end(self) -> int | None:
         """Kill the process and wait until it is gone."""
@@ -305,7 +306,8 @@ class Environment:
         if self._log_bytes > INVOCATION_BYTES_MAX:
             self._skip_output(len(data))
             return len(data)
-        lines = self._splitter.feed(data, self._now())
+        now = self._clock.now()
+        lines = self._splitter.feed(data, now, now - self._clock.wall())
         if lines and self.on_lines is not None:
             self.on_lines(lines)
         return len(data)
@@ -316,7 +318,7 @@ class Environment:
             text = (
                 f"[serein] more than {INVOCATION_BYTES_MAX} bytes of output: the rest is dropped\n"
             )
-            self.on_lines([LogLine(self._now(), text)])
+            self.on_lines([LogLine(self._clock.now(), text)])
 
 
 _FROM_PROCESS = (

@@ -25,8 +25,11 @@ class LineSplitter:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes, now: float) -> list[LogLine]:
-        """The events that `data` completes; the beginning of another is kept."""
+    def feed(self, data: bytes, now: float, ahead_s: float = 0.0) -> list[LogLine]:
+        """The events that `data` completes; the beginning of another is kept.
+
+        `ahead_s`: how far `now` is ahead of the machine's clock, by which the function dates its messages.
+        """
         if self._rest:
             data = self._rest + data
             self._rest = b""
@@ -41,8 +44,8 @@ class LineSplitter:
                     stop = at + _FRAME_HEADER_BYTES + size
                     if stop > end:
                         break
-                    micros = int.from_bytes(data[at + 8 : at + 16], "big")
-                    when = micros / 1e6 if abs(micros / 1e6 - now) < 86_400 else now
+                    when = int.from_bytes(data[at + 8 : at + 16], "big") / 1e6 + ahead_s
+                    when = when if abs(when - now) < 86_400 else now
                     lines.append(LogLine(when, _text(data[at + _FRAME_HEADER_BYTES : stop])))
                     at = stop
                     continue

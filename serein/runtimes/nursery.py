@@ -220,7 +220,7 @@ class Nursery:
             self._slots_made += 1
             slot = self._slots_made
         kind = ApiEnvironment if station.family == "provided" else Environment
-        environment = kind(next(self._numbers), slot, self._clock.now)
+        environment = kind(next(self._numbers), slot, self._clock)
         environment.on_listeners = self._serve_listeners(environment)
         self._environments.add(environment)
         environment.ended.add_done_callback(lambda _: self._forget(environment))

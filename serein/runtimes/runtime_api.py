@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import httptools
 import orjson
 
+from serein.base.clock import Clock
 from serein.runtimes.environment import (
     ENDED,
     RESPONSE_BYTES_MAX,
@@ -33,8 +33,8 @@ _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 40
 class ApiEnvironment(Environment):
     """An environment whose process fetches its events by the Runtime API; its channel only brings the assignment."""
 
-    def __init__(self, number: int, slot: int, now: Callable[[], float]) -> None:
-        super().__init__(number, slot, now)
+    def __init__(self, number: int, slot: int, clock: Clock) -> None:
+        super().__init__(number, slot, clock)
         self._event: tuple[dict[str, Any], bytes] | None = None
         self._current = ""
         self._fetching: ApiConnection | None = None

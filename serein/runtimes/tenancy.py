@@ -109,7 +109,7 @@ class Tenancy:
         now = self._clock.now()
         self._emit(now, start_line(invocation.request_id, self.spec.version))
         timer = self._loop.call_later(self.spec.timeout_s, self._on_timeout)
-        answered = self.environment.request(frames.INVOKE, self._facts(invocation, now), payload)
+        answered = self.environment.request(frames.INVOKE, self._facts(invocation), payload)
         try:
             answer = await answered
         except asyncio.CancelledError:
@@ -152,11 +152,12 @@ class Tenancy:
         self._emit(self._clock.now(), start_line(invocation.request_id, self.spec.version))
         return await self._conclude(invocation, answer, 0.0)
 
-    def _facts(self, invocation: Invocation, now: float) -> bytes:
+    def _facts(self, invocation: Invocation) -> bytes:
+        # The function compares its deadline with the machine's clock.
         return orjson.dumps(
             {
                 "id": invocation.request_id,
-                "deadline_ms": int((now + self.spec.timeout_s) * 1000),
+                "deadline_ms": int((self._clock.wall() + self.spec.timeout_s) * 1000),
                 "arn": invocation.arn,
                 "trace": invocation.trace_header,
                 "client_context": invocation.client_context,

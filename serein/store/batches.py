@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from serein.store.blobs import Blobs
-from serein.store.engine import Engine, H
+from serein.store.engine import Engine, H, Survey
 from serein.store.errors import StoreError, StoreUnavailable
 from serein.store.forms import Forms
 from serein.store.interface import Snapshot, Transaction
@@ -85,6 +85,8 @@ class BatchedStore(Generic[H]):
         self._queue: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
         self._version = 1
         self._sequence = 1
+        self._step = 1
+        """From one table version to the next (several processes give different ones)."""
         self._table_versions: dict[str, int] = {}
         self._snapshot: SnapshotView[H] | None = None
         self._is_open = False
@@ -159,6 +161,14 @@ class BatchedStore(Generic[H]):
             self._snapshot = None
             self._engine.unpin()
 
+    async def survey(self, fn: Callable[[Snapshot], T]) -> T:
+        if not self._is_open:
+            raise StoreUnavailable("the store is closed")
+        survey = await self._loop.run_in_executor(None, self._engine.survey_or_none)
+        if survey is None:
+            return fn(self.snapshot())
+        return await self._loop.run_in_executor(None, _look, survey, fn)
+
     def transact(self, fn: Callable[[Transaction], T]) -> asyncio.Future[T]:
         if not self._is_open:
             raise StoreUnavailable("the store is closed")
@@ -200,7 +210,7 @@ class BatchedStore(Generic[H]):
     def _run_batch(self) -> None:
         self._scheduled = False
         writer = self._engine.writer
-        batch = Batch(writer, self._table_versions, self._sequence)
+        batch = Batch(writer, self._table_versions, self._sequence, self._step)
         waiting: list[Answer] = []
         queue = self._queue
         until = perf_counter() + BATCH_S_MAX
@@ -293,6 +303,9 @@ class BatchedStore(Generic[H]):
             else:
                 self._committed(batch, waiting, None, started)
             return
+        self._commit_apart(batch, waiting)
+
+    def _commit_apart(self, batch: Batch[H], waiting: list[Answer]) -> None:
         # The reader must not see the coming commit before the loop knows of it.
         self.snapshot()
         self._busy = True
@@ -367,3 +380,15 @@ class BatchedStore(Generic[H]):
             for future in idle:
                 if not future.done():
                     future.set_result(None)
+
+
+def _look(survey: Survey[H], fn: Callable[[Snapshot], T]) -> T:
+    """On a thread: one long look, with forms and caches of its own."""
+    try:
+        view = SnapshotView(survey.rows, Forms(survey), 0, {})
+        try:
+            return fn(view)
+        finally:
+            view.retire()
+    finally:
+        survey.close()

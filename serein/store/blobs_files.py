@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
+import logging
 import os
 import re
 import secrets
-import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from serein.store.blob_files import BlobReader, BlobWriter
 from serein.store.blobs import BlobId, BlobMissing
-from serein.store.errors import StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -24,17 +28,30 @@ THREADS = 8
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 
+log = logging.getLogger(__name__)
+
 
 class FileBlobs:
-    """Fulfils `blobs.Blobs`. The directory is made when the first blob is written."""
+    """Fulfils `blobs.Blobs`. The directory is made when the first blob is written.
+
+    `check_room` raises StoreFull while nothing may be written.
+    """
 
     def __init__(
-        self, directory: Path, *, new_id: Callable[[], str] = lambda: secrets.token_hex(16)
+        self,
+        directory: Path,
+        *,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        now: Callable[[], float] = time.time,
+        check_room: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
         self._incoming = directory / "incoming"
         self._new_id = new_id
+        self._now = now
+        self._check_room = check_room
         self._threads: ThreadPoolExecutor | None = None
+        self._offset_s = now() - time.monotonic()
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         if self._threads is None:
@@ -42,9 +59,8 @@ class FileBlobs:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def open(self) -> None:
-        """Remove what a crash broke off while it was being written. Only for the directory's one owner."""
-        for path in await self._run(_old_files, self._incoming, float("inf")):
-            await self._run(_unlink, path)
+        """Remove what a crash broke off while it was being written."""
+        await self.tidy(0.0)
 
     def close(self) -> None:
         """Let the threads end; later use starts new ones."""
@@ -53,11 +69,13 @@ class FileBlobs:
             self._threads = None
 
     async def write(self, content: bytes | AsyncIterator[bytes]) -> BlobId:
+        self._check_room()
         blob_id = BlobId(self._new_id())
         if isinstance(content, bytes):
             await self._run(self._write_whole, blob_id, content)
             return blob_id
-        fd = await self._run(self._begin, blob_id)
+        fd = await self._begin_apart(blob_id)
+        writer = BlobWriter(fd, blob_id)
         try:
             gathered: list[bytes] = []
             size = 0
@@ -65,65 +83,65 @@ class FileBlobs:
                 gathered.append(piece)
                 size += len(piece)
                 if size >= GATHER_BYTES:
-                    await self._run(_write_all, fd, gathered)
+                    self._check_room()
+                    await self._run(_write, writer, gathered)
                     gathered, size = [], 0
-            await self._run(_write_all, fd, gathered)
+            await self._run(_write, writer, gathered)
         except BaseException:
             await asyncio.shield(self._run(self._abandon, blob_id, fd))
             raise
-        await self._run(self._finish, blob_id, fd)
+        await self._run(self._finish, blob_id, fd, writer)
         return blob_id
 
+    async def _begin_apart(self, blob_id: BlobId) -> int:
+        beginning = asyncio.ensure_future(self._run(self._begin, blob_id))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            # The thread goes on: what it opens is to be closed all the same.
+            beginning.add_done_callback(lambda done: self._give_up(blob_id, done))
+            raise
+
+    def _give_up(self, blob_id: BlobId, begun: asyncio.Future[int]) -> None:
+        if not begun.cancelled() and begun.exception() is None:
+            self._abandon(blob_id, begun.result())
+
     async def concatenate(self, parts: Sequence[BlobId]) -> BlobId:
+        self._check_room()
         blob_id = BlobId(self._new_id())
-        await self._run(self._concatenate, blob_id, [self._path(part) for part in parts])
+        await self._run(self._concatenate, blob_id, parts)
         return blob_id
 
     async def read(self, blob_id: BlobId) -> bytes:
-        return await self._run(_read_whole, blob_id, self._path(blob_id))
+        return await self._run(self._read_whole, blob_id)
 
     async def stream(
         self, blob_id: BlobId, start: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
-        path = self._path(blob_id)
-        fd = await self._run(_open_to_read, blob_id, path)
+        fd, reader = await self._run(self._open_reader, blob_id)
         try:
-            left = os.fstat(fd).st_size - start
-            if length is not None:
-                left = min(left, length)
-            while left > 0:
-                piece = await self._run(os.pread, fd, min(PIECE_BYTES, left), start)
-                if not piece:
-                    return
-                start += len(piece)
-                left -= len(piece)
-                yield piece
+            stop = reader.length if length is None else min(reader.length, start + length)
+            while start < stop:
+                # Pieces end where stretches do, so that none is read twice.
+                end = min(stop, (start // PIECE_BYTES + 1) * PIECE_BYTES)
+                yield await self._run(self._read_piece, reader, start, end)
+                start = end
         finally:
             os.close(fd)
 
     async def size_bytes(self, blob_id: BlobId) -> int:
-        try:
-            return self._path(blob_id).stat().st_size
-        except FileNotFoundError:
-            raise BlobMissing(blob_id) from None
-
-    def path_or_none(self, blob_id: BlobId) -> Path | None:
-        path = self._path(blob_id)
-        return path if path.is_file() else None
+        return await self._run(self._size_bytes, blob_id)
 
     async def delete(self, blob_id: BlobId) -> bool:
         return await self._run(_unlink, self._path(blob_id))
 
-    async def sweep(self, live: Callable[[BlobId], bool], older_than: float) -> int:
-        swept = 0
-        # What is still incoming and old was broken off by a crash.
-        for path in await self._run(_old_files, self._incoming, older_than):
-            swept += await self._run(_unlink, path)
-        for digits in range(256):
-            for path in await self._run(_old_files, self._directory / f"{digits:02x}", older_than):
-                if _ID.match(path.name) and not live(BlobId(path.name)):
-                    swept += await self._run(_unlink, path)
-        return swept
+    async def list_old(self, age_s: float, *, after: str = "", limit: int = 1000) -> list[BlobId]:
+        return await self._run(self._list_old, age_s, after, limit)
+
+    async def tidy(self, age_s: float) -> int:
+        return await self._run(self._tidy, age_s)
+
+    # What follows runs on the threads.
 
     def _path(self, blob_id: BlobId) -> Path:
         if not _ID.match(blob_id):
@@ -135,95 +153,156 @@ class FileBlobs:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             try:
-                return os.open(path, flags, 0o600)
+                fd = os.open(path, flags, 0o600)
             except FileNotFoundError:
-                self._make_directory(self._incoming)
-                return os.open(path, flags, 0o600)
+                _make_directory(self._incoming)
+                fd = os.open(path, flags, 0o600)
+            # Says to `tidy`, of this or another process, that somebody is writing.
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            return fd
         except OSError as error:
-            raise _unavailable(error) from error
-
-    def _make_directory(self, directory: Path) -> None:
-        missing = []
-        while not directory.exists():
-            missing.append(directory)
-            directory = directory.parent
-        for made in reversed(missing):
-            made.mkdir(mode=0o700, exist_ok=True)
-            _sync_directory(made.parent)
+            raise _refusal(error) from error
 
     def _write_whole(self, blob_id: BlobId, content: bytes) -> None:
         fd = self._begin(blob_id)
+        writer = BlobWriter(fd, blob_id)
         try:
-            _write_all(fd, [content])
+            _write(writer, [content])
         except BaseException:
             self._abandon(blob_id, fd)
             raise
-        self._finish(blob_id, fd)
+        self._finish(blob_id, fd, writer)
 
-    def _concatenate(self, blob_id: BlobId, paths: list[Path]) -> None:
+    def _concatenate(self, blob_id: BlobId, parts: Sequence[BlobId]) -> None:
         fd = self._begin(blob_id)
+        writer = BlobWriter(fd, blob_id)
         try:
-            with os.fdopen(fd, "wb", closefd=False) as joined:
-                for path in paths:
-                    with open(path, "rb") as part:
-                        shutil.copyfileobj(part, joined, GATHER_BYTES)
-        except FileNotFoundError as error:
+            for part in parts:
+                for piece in self._pieces(part):
+                    _write(writer, [piece])
+        except BaseException:
             self._abandon(blob_id, fd)
-            raise BlobMissing(Path(error.filename).name) from None
-        except OSError as error:
-            self._abandon(blob_id, fd)
-            raise _unavailable(error) from error
-        self._finish(blob_id, fd)
+            raise
+        self._finish(blob_id, fd, writer)
 
-    def _finish(self, blob_id: BlobId, fd: int) -> None:
+    def _pieces(self, blob_id: BlobId) -> Iterator[bytes]:
+        fd, reader = self._open_reader(blob_id)
+        try:
+            for start in range(0, reader.length, GATHER_BYTES):
+                yield self._read_piece(reader, start, min(start + GATHER_BYTES, reader.length))
+        finally:
+            os.close(fd)
+
+    def _finish(self, blob_id: BlobId, fd: int, writer: BlobWriter) -> None:
         """Sync the file, move it to its place, sync that directory."""
         path = self._path(blob_id)
+        incoming = self._incoming / blob_id
         try:
             try:
-                os.fsync(fd)
+                writer.finish()
+                try:
+                    os.rename(incoming, path)
+                except FileNotFoundError:
+                    _make_directory(path.parent)
+                    os.rename(incoming, path)
             finally:
                 os.close(fd)
-            try:
-                os.rename(self._incoming / blob_id, path)
-            except FileNotFoundError:
-                self._make_directory(path.parent)
-                os.rename(self._incoming / blob_id, path)
             _sync_directory(path.parent)
         except OSError as error:
-            _unlink(self._incoming / blob_id)
-            raise _unavailable(error) from error
+            _unlink(incoming)
+            _unlink(path)
+            raise _refusal(error) from error
 
     def _abandon(self, blob_id: BlobId, fd: int) -> None:
         os.close(fd)
         _unlink(self._incoming / blob_id)
 
+    def _open_reader(self, blob_id: BlobId) -> tuple[int, BlobReader]:
+        try:
+            fd = os.open(self._path(blob_id), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise BlobMissing(blob_id) from None
+        try:
+            return fd, BlobReader(fd, blob_id)
+        except BaseException as error:
+            os.close(fd)
+            if isinstance(error, StoreDamaged):
+                log.error("%s", error)
+            raise
 
-def _unavailable(error: OSError) -> StoreUnavailable:
-    return StoreUnavailable(f"a blob could not be written: {error.strerror}")
+    def _read_piece(self, reader: BlobReader, start: int, stop: int) -> bytes:
+        try:
+            return reader.read(start, stop)
+        except StoreDamaged as error:
+            log.error("%s", error)
+            raise
+
+    def _read_whole(self, blob_id: BlobId) -> bytes:
+        fd, reader = self._open_reader(blob_id)
+        try:
+            return self._read_piece(reader, 0, reader.length)
+        finally:
+            os.close(fd)
+
+    def _size_bytes(self, blob_id: BlobId) -> int:
+        fd, reader = self._open_reader(blob_id)
+        os.close(fd)
+        return reader.length
+
+    def _list_old(self, age_s: float, after: str, limit: int) -> list[BlobId]:
+        until = self._now() - self._slept_s() - age_s
+        first = int(after[:2], 16) if _ID.match(after) else 0
+        found: list[BlobId] = []
+        for digits in range(first, 256):
+            paths = _files_until(self._directory / f"{digits:02x}", until)
+            names = sorted(path.name for path in paths if _ID.match(path.name))
+            found.extend(BlobId(name) for name in names if name > after)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _slept_s(self) -> float:
+        """For how long the machine slept, or how far its clock was moved on, since this heap was opened."""
+        return max(0.0, self._now() - time.monotonic() - self._offset_s)
+
+    def _tidy(self, age_s: float) -> int:
+        removed = 0
+        for path in _files_until(self._incoming, self._now() - age_s):
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                removed += _unlink(path)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(fd)
+        return removed
 
 
-def _write_all(fd: int, pieces: list[bytes]) -> None:
+def _refusal(error: OSError) -> StoreUnavailable:
+    said = f"a blob could not be written: {error.strerror}"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return StoreFull(said) if full else StoreUnavailable(said)
+
+
+def _write(writer: BlobWriter, pieces: list[bytes]) -> None:
     try:
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(fd, view) :]
+        writer.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
     except OSError as error:
-        raise _unavailable(error) from error
+        raise _refusal(error) from error
 
 
-def _read_whole(blob_id: BlobId, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise BlobMissing(blob_id) from None
-
-
-def _open_to_read(blob_id: BlobId, path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise BlobMissing(blob_id) from None
+def _make_directory(directory: Path) -> None:
+    missing = []
+    while not directory.exists():
+        missing.append(directory)
+        directory = directory.parent
+    for made in reversed(missing):
+        made.mkdir(mode=0o700, exist_ok=True)
+        _sync_directory(made.parent)
 
 
 def _unlink(path: Path) -> bool:
@@ -234,12 +313,20 @@ def _unlink(path: Path) -> bool:
     return True
 
 
-def _old_files(directory: Path, older_than: float) -> list[Path]:
+def _files_until(directory: Path, until: float) -> list[Path]:
+    """The files last written at `until` or before."""
+    found = []
     try:
         with os.scandir(directory) as entries:
-            return [Path(entry) for entry in entries if entry.stat().st_mtime < older_than]
+            for entry in entries:
+                try:
+                    if entry.stat().st_mtime <= until:
+                        found.append(Path(entry))
+                except FileNotFoundError:
+                    pass
     except FileNotFoundError:
-        return []
+        pass
+    return found
 
 
 def _sync_directory(directory: Path) -> None:

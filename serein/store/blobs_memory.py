@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 
 from serein.store.blobs import BlobId, BlobMissing
 
@@ -49,18 +48,16 @@ class MemoryBlobs:
     async def size_bytes(self, blob_id: BlobId) -> int:
         return len(self._find(blob_id))
 
-    def path_or_none(self, blob_id: BlobId) -> Path | None:
-        return None
-
     async def delete(self, blob_id: BlobId) -> bool:
         return self._content.pop(blob_id, None) is not None
 
-    async def sweep(self, live: Callable[[BlobId], bool], older_than: float) -> int:
-        old = [key for key, (_, at) in self._content.items() if at < older_than]
-        dead = [key for key in old if not live(key)]
-        for key in dead:
-            del self._content[key]
-        return len(dead)
+    async def list_old(self, age_s: float, *, after: str = "", limit: int = 1000) -> list[BlobId]:
+        until = self._now() - age_s
+        old = [key for key, (_, at) in self._content.items() if at <= until and key > after]
+        return sorted(old)[:limit]
+
+    async def tidy(self, age_s: float) -> int:
+        return 0
 
     def _find(self, blob_id: BlobId) -> bytes:
         try:

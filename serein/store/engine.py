@@ -48,7 +48,24 @@ class Writer(Rows[H_in], Protocol[H_in]):
     def delete_range(self, handle: H_in, low: bytes, high: bytes) -> int: ...
 
 
-class Engine(Protocol[H]):
+class Handles(Protocol[H]):
+    """Who knows the tables."""
+
+    def handle(self, name: str, version: int) -> H:
+        """The handle of a table. Raises StoreFormatTooNew."""
+        ...
+
+
+class Survey(Handles[H], Protocol[H]):
+    """One durable state for a long look on a thread of its own, beside everything else that goes on."""
+
+    @property
+    def rows(self) -> Rows[H]: ...
+
+    def close(self) -> None: ...
+
+
+class Engine(Handles[H], Protocol[H]):
     """Where rows are."""
 
     @property
@@ -63,8 +80,9 @@ class Engine(Protocol[H]):
 
     def open(self) -> None: ...
     def close(self) -> None: ...
-    def handle(self, name: str, version: int) -> H:
-        """The handle of a table. Raises StoreFormatTooNew."""
+
+    def survey_or_none(self) -> Survey[H] | None:
+        """A survey, made and used on any one thread; None where `reader` will do, on the loop (nothing waits there)."""
         ...
 
     def pin(self) -> None:

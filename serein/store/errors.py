@@ -14,6 +14,10 @@ class StoreUnavailable(StoreError):
     """
 
 
+class StoreFull(StoreUnavailable):
+    """There is no room for the write (the disk, or what it may fill of it); reading and removing go on."""
+
+
 class StoreLocked(StoreError):
     """Another process owns the data directory."""
 

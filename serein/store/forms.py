@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic
 
 from serein.store.codec import RecordCodec
-from serein.store.engine import Engine, H
+from serein.store.engine import H, Handles
 from serein.store.errors import StoreError
 from serein.store.tables import AnyTable, BytesTable, Key
 
@@ -48,7 +48,7 @@ def _no_key(value: object) -> Key:
 class Forms(Generic[H]):
     """The forms of all tables that were used so far."""
 
-    def __init__(self, engine: Engine[H]) -> None:
+    def __init__(self, engine: Handles[H]) -> None:
         self._engine = engine
         self._by_name: dict[str, tuple[AnyTable, Form[H]]] = {}
         self.by_table: dict[AnyTable, Form[H]] = {}
@@ -63,6 +63,11 @@ class Forms(Generic[H]):
             self._by_name[table.name] = (table, form)
             self.by_table[table] = form
         return form
+
+    def by_name_or_none(self, name: str) -> Form[H] | None:
+        """The form of the table of that name, if it was used so far."""
+        found = self._by_name.get(name)
+        return None if found is None else found[1]
 
     def forget(self) -> None:
         """Start anew, as after opening."""

@@ -161,6 +161,14 @@ class Store(Protocol):
         """The last durable state. Not to be called inside a transaction's function: that has its own reads."""
         ...
 
+    async def survey(self, fn: Callable[[Snapshot], T]) -> T:
+        """Run `fn` on a snapshot of its own, for a look that takes long: on a thread, while reads and writes go on.
+
+        The snapshot holds until `fn` returns, and is its alone. On sqlite the log cannot be shortened
+        meanwhile, so a survey is for seconds or minutes, not hours; in memory it runs on the loop.
+        """
+        ...
+
     def transact(self, fn: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Run `fn` on the loop's thread in the next batch, after this call returned.
 

@@ -111,6 +111,9 @@ class MemoryEngine:
     def handle(self, name: str, version: int) -> MemoryTable:
         return self._tables.setdefault(name, MemoryTable())
 
+    def survey_or_none(self) -> None:
+        return None
+
     def pin(self) -> None:
         pass
 

@@ -165,15 +165,20 @@ class SnapshotView(View[H]):
 class Batch(Generic[H]):
     """What the open batch has done so far."""
 
-    __slots__ = ("begun", "dirty", "durable_versions", "sequence", "versions", "writer", "wrote")
+    __slots__ = (
+        "begun", "dirty", "durable_versions", "sequence", "step", "versions", "writer", "wrote",
+    )  # fmt: skip
 
-    def __init__(self, writer: Writer[H], durable_versions: dict[str, int], sequence: int) -> None:
+    def __init__(
+        self, writer: Writer[H], durable_versions: dict[str, int], sequence: int, step: int = 1
+    ) -> None:
         self.writer = writer
         self.begun = False
         self.wrote = False
         self.durable_versions = durable_versions
         self.sequence = sequence
         """The last table version given; never given twice."""
+        self.step = step
         self.versions: dict[str, int] = {}
         self.dirty: dict[str, set[bytes] | None] = {}
         """Keys of cached tables that this batch has written (None: any). Too many do no harm."""
@@ -274,7 +279,7 @@ class TransactionView(View[H]):
                 self._writer.savepoint()
                 self.saved = True
             self.wrote = batch.wrote = True
-        batch.sequence += 1
+        batch.sequence += batch.step
         self._versions[form.name] = batch.sequence
         if form.cache is not None:
             if key is None:

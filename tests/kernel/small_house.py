@@ -16,7 +16,7 @@ from serein.kernel.calls import Call, Principal, Scope, root_of
 from serein.kernel.courier import Courier
 from serein.kernel.dispatch import Dispatch
 from serein.kernel.doorbell import Doorbell
-from serein.kernel.identities import Credential, PrincipalPolicies, RoleFacts
+from serein.kernel.identities import Credential, Membership, PrincipalPolicies, RoleFacts
 from serein.kernel.services import Registry, Service
 from serein.kernel.trail import Trail
 from serein.store.interface import Snapshot
@@ -51,6 +51,9 @@ class Nobody:
         return self.policies
 
     def role_or_none(self, snapshot: Snapshot, arn: str) -> RoleFacts | None:
+        return None
+
+    def membership_or_none(self, snapshot: Snapshot, account: str) -> Membership | None:
         return None
 
     def note_use(self, access_key: str, service: str, region: str, now: float) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serein.store.blob_files import STRETCH_BYTES
 from serein.store.blobs import BlobId, BlobMissing, Blobs
 from serein.store.blobs_files import PIECE_BYTES, FileBlobs
 from serein.store.blobs_memory import MemoryBlobs
-from serein.store.errors import StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreUnavailable
 
 
 @pytest.fixture(params=["memory", "files"])
@@ -108,7 +112,8 @@ def test_deleting(blobs: Blobs) -> None:
             await blobs.read(blob)
         with pytest.raises(BlobMissing):
             await joined(blobs.stream(blob))
-        assert blobs.path_or_none(blob) is None
+        with pytest.raises(BlobMissing):
+            await blobs.size_bytes(blob)
 
     asyncio.run(story())
 
@@ -125,12 +130,9 @@ def test_a_reader_keeps_what_is_deleted_meanwhile(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_the_file_is_there_for_those_who_unpack(tmp_path: Path) -> None:
-    blobs = FileBlobs(tmp_path)
-    path = blobs.path_or_none(asyncio.run(blobs.write(b"zip")))
-    assert path is not None
-    assert path.read_bytes() == b"zip"
-    assert path.stat().st_mode & 0o077 == 0
+def test_files_are_their_owners_alone(tmp_path: Path) -> None:
+    asyncio.run(FileBlobs(tmp_path).write(b"secret"))
+    assert [path.stat().st_mode & 0o077 for path in files_in(tmp_path)] == [0]
 
 
 @pytest.mark.parametrize(
@@ -147,35 +149,156 @@ def test_an_id_is_no_path(tmp_path: Path, name: str) -> None:
     asyncio.run(story())
 
 
-def test_sweeping_takes_old_orphans_only(tmp_path: Path) -> None:
+def test_old_blobs_are_listed_in_pages_in_the_order_of_their_ids(tmp_path: Path) -> None:
     async def story() -> None:
         blobs = FileBlobs(tmp_path)
-        old, live, fresh = [await blobs.write(b"x") for _ in range(3)]
-        broken = tmp_path / "incoming" / ("0" * 32)
-        broken.write_bytes(b"half")
-        for path in (blobs.path_or_none(old), blobs.path_or_none(live), broken):
-            assert path is not None
-            os.utime(path, (1000, 1000))
-        assert await blobs.sweep(lambda blob: blob == live, 2000) == 2
-        assert [blobs.path_or_none(one) is not None for one in (old, live, fresh)] == [
-            False,
-            True,
-            True,
-        ]
-        assert not broken.exists()
+        written = sorted([await blobs.write(b"x") for _ in range(12)])
+        old = [*written[::2], written[1]]
+        for blob in old:
+            os.utime(tmp_path / blob[:2] / blob, (1000, 1000))
+        (tmp_path / "00").mkdir(exist_ok=True)
+        (tmp_path / "00" / "theirs").write_bytes(b"")
+        os.utime(tmp_path / "00" / "theirs", (1000, 1000))
+        found: list[BlobId] = []
+        while page := await blobs.list_old(3600, after=found[-1] if found else "", limit=3):
+            assert len(page) <= 3
+            found += page
+        assert found == sorted(old)
+        assert await blobs.list_old(0, limit=100) == written
 
     asyncio.run(story())
 
 
-def test_sweeping_memory() -> None:
+def test_the_age_of_blobs_in_memory() -> None:
     async def story() -> None:
-        times = iter([1.0, 2.0, 9.0])
+        times = iter([1.0, 2.0, 9.0, 10.0, 10.0])
         blobs = MemoryBlobs(now=lambda: next(times))
-        old, live, fresh = [await blobs.write(b"x") for _ in range(3)]
-        assert await blobs.sweep(lambda blob: blob == live, 5) == 1
-        assert await blobs.read(live) == await blobs.read(fresh)
-        with pytest.raises(BlobMissing):
-            await blobs.read(old)
+        old = sorted([await blobs.write(b"x") for _ in range(3)][:2])
+        assert await blobs.list_old(5) == old
+        assert await blobs.list_old(5, after=old[0]) == old[1:]
+
+    asyncio.run(story())
+
+
+def test_time_that_the_machine_slept_makes_no_blob_old(tmp_path: Path) -> None:
+    """The wall clock runs on while the machine sleeps (or is set forward); the monotonic one does not."""
+
+    async def story() -> None:
+        asleep_s = 0.0
+        blobs = FileBlobs(tmp_path, now=lambda: time.time() + asleep_s)
+        blob = await blobs.write(b"x")
+        asleep_s = 8 * 3600.0
+        assert await blobs.list_old(3600) == []
+        os.utime(tmp_path / blob[:2] / blob, (1000, 1000))
+        assert await blobs.list_old(3600) == [blob]
+
+    asyncio.run(story())
+
+
+def test_tidying_takes_what_was_broken_off_and_leaves_what_is_being_written(tmp_path: Path) -> None:
+    async def story() -> None:
+        blobs, other = FileBlobs(tmp_path), FileBlobs(tmp_path)
+        go_on = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield BIG
+            await go_on.wait()
+            yield b"end"
+
+        writing = asyncio.ensure_future(blobs.write(slow()))
+        while not files_in(tmp_path):
+            await asyncio.sleep(0)
+        broken = tmp_path / "incoming" / ("0" * 32)
+        broken.write_bytes(b"half")
+        assert await other.tidy(60) == 0
+        assert await other.tidy(0) == 1
+        assert not broken.exists()
+        go_on.set()
+        assert await blobs.read(await writing) == BIG + b"end"
+
+    asyncio.run(story())
+
+
+SIZES = (1, STRETCH_BYTES - 1, STRETCH_BYTES, STRETCH_BYTES + 1, 3 * STRETCH_BYTES, len(BIG))
+
+
+@given(st.sampled_from(SIZES), st.data())
+def test_damage_is_named_and_never_served(size: int, data: st.DataObject) -> None:
+    """Whichever bit flips, whatever is cut off: reads give the true bytes or StoreDamaged with the blob's id."""
+
+    async def story(directory: Path) -> None:
+        blobs = FileBlobs(directory)
+        blob = await blobs.write(BIG[:size])
+        path = directory / blob[:2] / blob
+        whole = bytearray(path.read_bytes())
+        at = data.draw(st.integers(0, len(whole) - 1))
+        how = data.draw(st.sampled_from(["flip", "cut", "longer"]))
+        if how == "flip":
+            whole[at] ^= 1 << data.draw(st.integers(0, 7))
+        elif how == "cut":
+            del whole[at:]
+        else:
+            whole += whole[-24:]
+        path.write_bytes(whole)
+        with pytest.raises(StoreDamaged, match=blob):
+            await blobs.read(blob)
+        start = data.draw(st.integers(0, size))
+        length = data.draw(st.integers(0, size))
+        seen = b""
+        expected = BIG[start : min(start + length, size)]
+        with contextlib.suppress(StoreDamaged):
+            async for piece in blobs.stream(blob, start, length):
+                seen += piece
+            assert seen == expected
+        assert expected.startswith(seen)
+        with pytest.raises(StoreDamaged, match=blob):
+            await blobs.concatenate([blob])
+        assert list((directory / "incoming").iterdir()) == []
+
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(story(Path(directory)))
+
+
+def test_a_blob_in_anothers_place_is_refused(tmp_path: Path) -> None:
+    async def story() -> None:
+        blobs = FileBlobs(tmp_path)
+        one, other = await blobs.write(b"one"), await blobs.write(b"two")
+        (tmp_path / one[:2] / one).replace(tmp_path / other[:2] / other)
+        with pytest.raises(StoreDamaged, match=other):
+            await blobs.read(other)
+
+    asyncio.run(story())
+
+
+def test_a_damaged_stretch_does_not_spoil_the_others(tmp_path: Path) -> None:
+    async def story() -> None:
+        blobs = FileBlobs(tmp_path)
+        blob = await blobs.write(BIG)
+        with (tmp_path / blob[:2] / blob).open("r+b") as file:
+            file.seek(3 * STRETCH_BYTES)
+            file.write(b"!")
+        assert await joined(blobs.stream(blob, 0, 3 * STRETCH_BYTES)) == BIG[: 3 * STRETCH_BYTES]
+        after = 4 * STRETCH_BYTES
+        assert await joined(blobs.stream(blob, after)) == BIG[after:]
+        with pytest.raises(StoreDamaged, match=str(3 * STRETCH_BYTES)):
+            await joined(blobs.stream(blob, after - 1, 1))
+
+    asyncio.run(story())
+
+
+def test_a_caller_who_leaves_while_the_file_is_being_made_leaves_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        blobs = FileBlobs(tmp_path)
+        for turns in range(6):
+            writing = asyncio.ensure_future(blobs.write(pieces(BIG)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+        blobs.close()
+        while any((tmp_path / "incoming").glob("*")):
+            await asyncio.sleep(0)
 
     asyncio.run(story())
 

@@ -22,6 +22,7 @@ from serein.engines.expressions.scope import Scope
 from serein.engines.expressions.syntax import Call, Node, Operation, Path, Value
 from serein.engines.expressions.values import AttributeValue, kind_of
 
+KEY_ATTRIBUTES_MAX = 8
 _FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -38,6 +39,8 @@ class KeyRange(msgspec.Struct, frozen=True):
 
     hash_value: AttributeValue
     sort: KeyTerm | None
+    equal: tuple[AttributeValue, ...] = ()
+    """Of a key of several attributes: the further values that must be equal, before what `sort` says."""
 
 
 class _Term(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ def compile_key_condition(
     terms = compiler.terms
     if len({term.attribute for term in terms}) < len(terms):
         raise ValidationException("KeyConditionExpressions must only contain one condition per key")
-    if len(terms) > 2:
+    if len(terms) > KEY_ATTRIBUTES_MAX:
         raise ValidationException("Conditions can be of length 1 or 2 only")
     scope = compiler.scope
     return KeyCondition(
@@ -170,6 +173,8 @@ def bind_key_range(
     sort_key: tuple[str, str] | None,
 ) -> KeyRange:
     """The range that `terms` describe on keys given as (name, type). Raises ValidationException."""
+    if len(terms) > 2:
+        raise ValidationException("Conditions can be of length 1 or 2 only")
     by_name = {term.attribute: term for term in terms}
     hash_term = by_name.get(hash_key[0])
     if hash_term is None:
@@ -187,6 +192,38 @@ def bind_key_range(
     if sort_term is not None and sort_key is not None:
         _check_type(sort_term, sort_key[1])
     return KeyRange(hash_term.operands[0], sort_term)
+
+
+def bind_composite_range(
+    terms: Sequence[KeyTerm],
+    hash_keys: Sequence[tuple[str, str]],
+    sort_keys: Sequence[tuple[str, str]],
+) -> KeyRange:
+    """As `bind_key_range`, for keys of several attributes: all of the partition key's must be equal to something,
+    those of the sort key are told from the left without a gap, the last of them perhaps as a range. Raises.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+    """
+    by_name = {term.attribute: term for term in terms}
+    for name, _ in hash_keys:
+        if name not in by_name:
+            raise ValidationException(f"Query condition missed key schema element: {name}")
+    count = len(terms) - len(hash_keys)
+    if count > len(sort_keys):
+        raise ValidationException("Query key condition not supported")
+    told = [*hash_keys, *sort_keys[:count]]
+    for name, _ in told:
+        if name not in by_name:
+            raise ValidationException(f"Query condition missed key schema element: {name}")
+    found = [by_name[name] for name, _ in told]
+    sort = found[-1] if count else None
+    equal = found[:-1] if count else found
+    if any(term.operator != "=" for term in equal):
+        raise ValidationException("Query key condition not supported")
+    for term, (_, kind) in zip(found, told, strict=True):
+        _check_type(term, kind)
+    first, *others = (term.operands[0] for term in equal)
+    return KeyRange(first, sort, tuple(others))
 
 
 def _check_type(term: KeyTerm, kind: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from serein.engines.expressions.compare import begins_with, contains, order_of
 from serein.engines.expressions.conditions import Condition, Test, all_of, any_of
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
-from serein.engines.expressions.key_conditions import KeyTerm
+from serein.engines.expressions.key_conditions import KEY_ATTRIBUTES_MAX, KeyTerm
 from serein.engines.expressions.numbers import add_numbers
 from serein.engines.expressions.projections import Projection, projector
 from serein.engines.expressions.updates import sort_set
@@ -210,7 +210,7 @@ def _ordered(operator: str, operand: AttributeValue) -> AttributeTest:
 
 def key_terms(conditions: Mapping[str, Mapping[str, Any]]) -> list[KeyTerm]:
     """The `KeyConditions` of a Query. Raises ValidationException."""
-    if not 1 <= len(conditions) <= 2:
+    if not 1 <= len(conditions) <= KEY_ATTRIBUTES_MAX:
         raise ValidationException("Conditions can be of length 1 or 2 only")
     terms: list[KeyTerm] = []
     for name, given in conditions.items():

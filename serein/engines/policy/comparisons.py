@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from operator import eq, ge, gt, le, lt
 from typing import TypeVar
@@ -28,20 +27,19 @@ class InvalidConditionValue(ValueError):
 _DIGITS_MAX = 40
 
 
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+
+
 def _number(text: str) -> Decimal:
-    if len(text) > _DIGITS_MAX:
+    text = text.strip()
+    if len(text) > _DIGITS_MAX or _NUMBER.fullmatch(text) is None:
         raise ValueError(text)
-    try:
-        number = Decimal(text.strip())
-    except InvalidOperation as error:
-        raise ValueError(text) from error
-    if not number.is_finite():
-        raise ValueError(text)
-    return number
+    return Decimal(text)
 
 
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?Z?"
+    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?Z?",
+    re.ASCII,
 )
 
 
@@ -50,10 +48,7 @@ def _date(text: str) -> float:
     text = text.strip()
     found = _DATE.fullmatch(text)
     if found is None or (text.isdigit() and len(text) != 4):
-        seconds = float(text)
-        if not math.isfinite(seconds):
-            raise ValueError(text)
-        return seconds
+        return float(_number(text))
     year, month, day, hour, minute, second, fraction, zone = found.groups()
     moment = datetime(
         int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-si
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 from serein.engines.policy import comparisons
 from serein.engines.policy.comparisons import Compare, InvalidConditionValue
@@ -37,8 +38,18 @@ def _exact(patterns: list[Pattern]) -> Compare:
 
 
 def _exact_ignoring_case(patterns: list[Pattern]) -> Compare:
-    texts = frozenset((literal_or_none(pattern) or "").casefold() for pattern in patterns)
-    return lambda value: value.casefold() in texts
+    texts = frozenset(_without_case(literal_or_none(pattern) or "") for pattern in patterns)
+    return lambda value: _without_case(value) in texts
+
+
+def _without_case(text: str) -> str:
+    """Letter by letter: what grows or shrinks by it (`ß`) stays itself, so no two spellings become one."""
+    if text.isascii():
+        return text.lower()
+    return "".join(
+        upper.lower() if len(upper := letter.upper()) == 1 and len(upper.lower()) == 1 else letter
+        for letter in text
+    )
 
 
 def _like(patterns: list[Pattern]) -> Compare:
@@ -122,29 +133,39 @@ def _test_with_variables(
 
 
 def _null(key: str, values: Sequence[str]) -> Test:
-    """`true`: the key must be absent; `false`: it must be there and have a value."""
+    """`true`: the key must be absent; `false`: it must be there and have a value (an empty text is none)."""
     wanted = {comparisons.truth(value) for value in values}
-    return lambda request: (not request.values_of(key)) in wanted
+    return lambda request: (not any(request.values_of(key) or ())) in wanted
 
 
 def _combine(quantifier: str, positive: bool, if_exists: bool) -> Combine:
     """How the values of the request's key and the comparison make one answer.
 
-    A negated operator is true for an absent key, and compares with NOR.
+    A negated operator is true for an absent key, and compares with NOR. With a set operator a key without any value but
+    the empty text is as good as absent ("a null data set, such as an empty string", say the docs).
     """
     absent = if_exists or not positive
-
     if quantifier == "forallvalues":
-        if positive:
-            return lambda found, compare: all(map(compare, found)) if found else True
-        return lambda found, compare: not any(map(compare, found)) if found else True
+        return _for_all if positive else _for_all_not
     if quantifier == "foranyvalue":
         if positive:
-            return lambda found, compare: any(map(compare, found)) if found else if_exists
-        return lambda found, compare: not all(map(compare, found)) if found else if_exists
+            return lambda found, compare: any(map(compare, found)) if _any(found) else if_exists
+        return lambda found, compare: not all(map(compare, found)) if _any(found) else if_exists
     if positive:
         return lambda found, compare: any(map(compare, found)) if found else absent
     return lambda found, compare: not any(map(compare, found)) if found else absent
+
+
+def _any(found: Sequence[str] | None) -> TypeGuard[Sequence[str]]:
+    return found is not None and any(found)
+
+
+def _for_all(found: Sequence[str] | None, compare: Compare) -> bool:
+    return all(map(compare, found)) if _any(found) else True
+
+
+def _for_all_not(found: Sequence[str] | None, compare: Compare) -> bool:
+    return not any(map(compare, found)) if _any(found) else True
 
 
 __all__ = ["InvalidConditionValue", "Test", "UnknownOperator", "compile_condition"]

@@ -31,6 +31,7 @@ _FIELDS = frozenset(
 _SID = re.compile(r"[0-9A-Za-z]*")
 _VENDOR = re.compile(r"[a-zA-Z0-9\-.]+")
 _PARTITIONS = frozenset({"*", "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b"})
+_ACCOUNT = re.compile(r"[0-9*?]{0,12}|aws|third-party-aws|cloudfront|aws-marketplace|aws-managed")
 _IAM_PATHS = (
     "user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/",
     "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/",
@@ -53,6 +54,12 @@ _PRINCIPAL = re.compile(
 )
 
 
+_CONTROL = (
+    "The provided policy document does not meet the requirements of the specified policy type."
+)
+"""All that Organizations says of a control policy: https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreatePolicy.html"""
+
+
 class MalformedPolicy(ValueError):
     """The document is no policy; the message is AWS's, for MalformedPolicyDocument (or a service's own code)."""
 
@@ -61,8 +68,15 @@ class MalformedPolicy(ValueError):
         self.message = message
 
 
+def control_error() -> MalformedPolicy:
+    """What Organizations says of every control policy that is none."""
+    return MalformedPolicy(_CONTROL)
+
+
 def syntax_error(kind: PolicyKind) -> MalformedPolicy:
     """What AWS says when it says no more."""
+    if kind in ("scp", "rcp"):
+        return control_error()
     if kind in ("trust", "resource"):
         return MalformedPolicy("Invalid policy syntax.")
     return MalformedPolicy("Syntax errors in policy.")
@@ -111,7 +125,9 @@ def check_statement(statement: Mapping[str, Any], kind: PolicyKind) -> None:
     for one, other in (("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal")):  # fmt: skip
         if one in statement and other in statement:
             raise syntax_error(kind)
-    if newer:
+    if kind == "rcp":
+        _check_resource_control(statement)
+    elif newer:
         _check_newer(statement, kind)
     else:
         _check_older(statement)
@@ -124,6 +140,8 @@ def _check_effect(statement: Mapping[str, Any], kind: PolicyKind) -> None:
     if effect in ("Allow", "Deny"):
         return
     if not newer:
+        if isinstance(effect, str) and effect.capitalize() in ("Allow", "Deny"):
+            raise MalformedPolicy("The policy failed legacy parsing")
         raise syntax_error(kind)
     if "Effect" not in statement:
         raise MalformedPolicy("Missing required field Effect")
@@ -157,6 +175,28 @@ def _check_newer(statement: Mapping[str, Any], kind: PolicyKind) -> None:
         lowered = action.lower()
         if lowered not in _TRUST_ACTIONS and not _covers_trust(lowered):
             raise MalformedPolicy("AssumeRole policy may only specify STS AssumeRole actions.")
+
+
+_EVERYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
+def _check_resource_control(statement: Mapping[str, Any]) -> None:
+    """A resource control policy only denies, to everyone, actions of named services; but for RCPFullAWSAccess.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps_syntax.html
+    """
+    if statement.get("Principal") not in ("*", {"AWS": "*"}) or "NotPrincipal" in statement:
+        raise control_error()
+    if {key: value for key, value in statement.items() if key != "Sid"} == _EVERYTHING:
+        return
+    actions = listed(statement.get("Action", ()))
+    if statement["Effect"] != "Deny" or not actions or "*" in actions:
+        raise control_error()
+    for action in actions:
+        _check_action(action)
+    resources = statement.get("Resource", statement.get("NotResource"))
+    if resources is None or not listed(resources):
+        raise control_error()
 
 
 def _covers_trust(action: str) -> bool:
@@ -221,6 +261,8 @@ def _check_resource(resource: str) -> None:
         raise MalformedPolicy(f'Partition "{parts[1]}" is not valid for resource "{resource}".')
     parts += ["*"] * (6 - len(parts))
     vendor, region, rest = parts[2], parts[3], parts[5]
+    if "${" not in parts[4] and not _ACCOUNT.fullmatch(parts[4]):
+        raise MalformedPolicy("The policy failed legacy parsing")
     if vendor in ("iam", "s3") and region not in ("", "*"):
         if vendor == "iam":
             raise MalformedPolicy(f"IAM resource {resource} cannot contain region information.")

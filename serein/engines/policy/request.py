@@ -77,7 +77,9 @@ def _principal_account(request: Request) -> Sequence[str] | None:
 
 
 def _user_id(request: Request) -> Sequence[str] | None:
-    if request.kind in ("service", "anonymous") or not request.id:
+    if request.kind == "anonymous":
+        return ("anonymous",)
+    if request.kind == "service" or not request.id:
         return None
     return (request.id,)
 

@@ -15,7 +15,7 @@ from serein.services.dynamodb.operations import (
     tables,
     transactions,
 )
-from serein.services.dynamodb.workers import upkeep
+from serein.services.dynamodb.workers import expiry, figures, upkeep
 
 SERVICE = Service(
     name="dynamodb",
@@ -34,7 +34,8 @@ SERVICE = Service(
     workers=(
         Worker(name="dynamodb.purge", run=upkeep.purge),
         Worker(name="dynamodb.backfill", run=upkeep.backfill),
-        Worker(name="dynamodb.expire", run=upkeep.expire),
+        Worker(name="dynamodb.expire", run=expiry.expire),
         Worker(name="dynamodb.trim", run=upkeep.trim),
+        Worker(name="dynamodb.measure", run=figures.measure),
     ),
 )

@@ -7,6 +7,8 @@ An item is kept as four bytes of its size (as DynamoDB counts it) and its JSON t
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 from serein.store.tables import BytesTable, Table
@@ -29,8 +31,11 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     decreased_at: float | None = None
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """A secondary index. `global_` tells GSIs from LSIs; `status` is CREATING while it is being filled."""
+class Index(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A secondary index. `global_` tells GSIs from LSIs; `status` is CREATING while it is being filled.
+
+    `hash` and `sort` are the first attributes of its key; global indexes may have up to three more of each.
+    """
 
     id: str
     name: str
@@ -42,17 +47,43 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     throughput: Throughput = Throughput()
     on_demand: dict[str, int] = {}
     status: str = "ACTIVE"
+    more_hash: tuple[KeyAttribute, ...] = ()
+    more_sort: tuple[KeyAttribute, ...] = ()
+    warm: dict[str, int] = {}
 
-    @property
+    # Worked out once for each index read: the records of tables are kept decoded.
+    @cached_property
+    def hashes(self) -> tuple[KeyAttribute, ...]:
+        """All attributes of its partition key."""
+        return (self.hash, *self.more_hash)
+
+    @cached_property
+    def sorts(self) -> tuple[KeyAttribute, ...]:
+        """All attributes of its sort key."""
+        return () if self.sort is None else (self.sort, *self.more_sort)
+
+    @cached_property
+    def keys(self) -> tuple[KeyAttribute, ...]:
+        """All attributes of its key, in order."""
+        return self.hashes + self.sorts
+
+    @cached_property
     def kept(self) -> frozenset[str] | None:
         """The attributes that it projects besides the table's keys; None for all."""
         if self.projection == "ALL":
             return None
-        keys = {self.hash.name} if self.sort is None else {self.hash.name, self.sort.name}
-        return frozenset(keys.union(self.included))
+        return frozenset({key.name for key in self.keys}.union(self.included))
 
 
-class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
+class Insights(msgspec.Struct, frozen=True, kw_only=True):
+    """Contributor Insights of a table or index, as they were last set."""
+
+    enabled: bool
+    mode: str
+    changed_at: float
+
+
+class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A table as it was created and changed since."""
 
     account: str
@@ -76,22 +107,52 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     table_class: str = ""
     deletion_protection: bool = False
     ttl_attribute: str = ""
+    ttl_id: str = ""
+    """What the table's expiry rows are kept under, while items expire; "" in records from before there were any."""
+    ttl_ready: bool = False
+    """Whether the items that were there before have their expiry rows."""
+    ttl_changed_at: float | None = None
     recovery_since: float | None = None
     recovery_days: int = 35
     resource_policy: str = ""
     resource_policy_revision: str = ""
+    insights: dict[str, Insights] = {}
+    """Contributor Insights by index name, "" being the table itself."""
+    table_class_since: float | None = None
+    billing_changes: tuple[float, ...] = ()
 
-    @property
+    @cached_property
+    def followed(self) -> bool:
+        """Whether a change of an item has consequences beyond its row: index rows, stream records, expiry rows."""
+        return bool(self.indexes or self.stream_view or self.ttl_attribute)
+
+    @cached_property
+    def hashes(self) -> tuple[KeyAttribute, ...]:
+        """The attribute of its partition key (indexes may have several)."""
+        return (self.hash,)
+
+    @cached_property
+    def sorts(self) -> tuple[KeyAttribute, ...]:
+        """The attribute of its sort key, if it has one."""
+        return () if self.sort is None else (self.sort,)
+
+    @cached_property
+    def keys(self) -> tuple[KeyAttribute, ...]:
+        """The attributes of its primary key, in order."""
+        return self.hashes + self.sorts
+
+    @cached_property
     def key_names(self) -> tuple[str, ...]:
         """The names of the primary key's attributes."""
-        return (self.hash.name,) if self.sort is None else (self.hash.name, self.sort.name)
+        return tuple(key.name for key in self.keys)
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a deleted table (`indexed` False) or index that are still to be removed."""
+    """Rows of a deleted table (`indexed` False), index or time to live (`expiries`) that are still to be removed."""
 
     id: str
     indexed: bool
+    expiries: bool = False
 
 
 class Backfill(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +163,22 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     index_id: str
     after: tuple[str, ...] = ()
+
+
+class ExpiryFill(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the expiry rows of a table that was there before its time to live have been made."""
+
+    ttl_id: str
+    after: tuple[str, ...] = ()
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows a large table or index had, and their bytes, when they were last counted."""
+
+    id: str
+    count: int
+    bytes: int
+    at: float
 
 
 class TransactionToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +203,10 @@ TABLES = Table(
 )
 ITEMS = BytesTable("dynamodb.items")
 INDEX_ROWS = BytesTable("dynamodb.index_rows")
+EXPIRIES = BytesTable("dynamodb.expiries")
+"""Nothing, under (ttl id, second of expiry, hash key, sort key)."""
+EXPIRY_FILLS = Table("dynamodb.expiry_fills", ExpiryFill, key=lambda fill: (fill.ttl_id,))
+FIGURES = Table("dynamodb.figures", Figures, key=lambda figures: (figures.id,))
 PURGES = Table("dynamodb.purges", Purge, key=lambda purge: (purge.id,))
 BACKFILLS = Table("dynamodb.backfills", Backfill, key=lambda backfill: (backfill.index_id,))
 TOKENS = Table(

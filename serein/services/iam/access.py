@@ -29,7 +29,7 @@ from serein.services.iam.records import (
     Role,
     User,
 )
-from serein.services.iam.rules.aws_managed import aws_policies
+from serein.services.iam.rules.aws_managed import aws_policy_or_none, aws_version_or_none
 from serein.services.iam.rules.names import ValidationError
 
 Request = Mapping[str, Any]
@@ -168,8 +168,7 @@ def policy_or_none(read: Read, arn: str) -> ManagedPolicy | None:
     if len(parts) != 6 or not parts[5].startswith("policy/"):
         return None
     if parts[4] == "aws":
-        known = aws_policies().get(arn)
-        return known[0] if known else None
+        return aws_policy_or_none(arn)
     found = read.get(POLICIES, parts[4], arn.rpartition("/")[2].lower())
     return found if found is not None and found.arn == arn else None
 
@@ -185,9 +184,9 @@ def find_policy(read: Read, arn: str) -> ManagedPolicy:
 
 def version_or_none(read: Read, arn: str, number: int) -> PolicyVersion | None:
     """One document of a managed policy."""
-    known = aws_policies().get(arn)
+    known = aws_version_or_none(arn)
     if known is not None:
-        return known[1] if number == 1 else None
+        return known if number == known.number else None
     return read.get(VERSIONS, arn, number)
 
 

@@ -8,10 +8,25 @@ import msgspec
 
 from serein.base.clock import Clock
 from serein.contracts.access_keys import is_own_session_key
+from serein.contracts.organization import (
+    CONTROLS,
+    PLACES,
+    RESOURCE_CONTROL_POLICY,
+    SERVICE_CONTROL_POLICY,
+    Place,
+    controls_of,
+    place_or_none,
+)
 from serein.contracts.sessions import KEYS, DamagedToken, open_or_none
-from serein.engines.policy import Policy
+from serein.engines.policy import Policy, PolicyKind
 from serein.kernel.calls import Principal, root_of
-from serein.kernel.identities import Credential, InvalidToken, PrincipalPolicies, RoleFacts
+from serein.kernel.identities import (
+    Credential,
+    InvalidToken,
+    Membership,
+    PrincipalPolicies,
+    RoleFacts,
+)
 from serein.kernel.tags import TAGS, tags_of
 from serein.services.iam.policies_of_entities import (
     Compiled,
@@ -51,6 +66,8 @@ _TABLES = frozenset(
         ACCESS_KEYS,
         TAGS,
         KEYS,
+        PLACES,
+        CONTROLS,
     )
 )
 
@@ -70,6 +87,7 @@ class StoredIdentities:
         self._stamp: tuple[int, ...] = ()
         self._credentials: dict[tuple[str, str | None], Credential | None] = {}
         self._policies: dict[tuple[str, str, str], tuple[Principal, PrincipalPolicies | None]] = {}
+        self._memberships: dict[str, Membership | None] = {}
         self._uses: dict[str, tuple[float, str, str]] = {}
         self._roles: dict[str, str] = {}
         """The role behind each session's access key, for the role's last use."""
@@ -83,6 +101,7 @@ class StoredIdentities:
             self._stamp = stamp
             self._credentials.clear()
             self._policies.clear()
+            self._memberships.clear()
         # A transaction may still write: it is asked each time.
         self._seen = None if hasattr(snapshot, "put") else snapshot
 
@@ -181,6 +200,45 @@ class StoredIdentities:
             trust=role.trust,
             session_s_max=role.session_s_max,
             tags=tags_of(snapshot, role.arn),
+        )
+
+    def membership_or_none(self, snapshot: Snapshot, account: str) -> Membership | None:
+        """The account's organization, with the control policies that bind it; None when it is in none."""
+        self._refresh(snapshot)
+        if account in self._memberships:
+            return self._memberships[account]
+        place = place_or_none(snapshot, account)
+        found = None
+        if place is not None:
+            found = Membership(
+                organization=place.organization,
+                path=place.path,
+                management_account=place.management_account,
+                service_controls=self._controls(snapshot, place, SERVICE_CONTROL_POLICY, "scp"),
+                resource_controls=self._controls(
+                    snapshot, place, RESOURCE_CONTROL_POLICY, "resource"
+                ),
+            )
+        if len(self._memberships) >= CACHED_MAX:
+            self._memberships.clear()
+        self._memberships[account] = found
+        return found
+
+    def _controls(
+        self, snapshot: Snapshot, place: Place, kind: str, compiled_as: PolicyKind
+    ) -> tuple[tuple[Policy, ...], ...]:
+        return tuple(
+            tuple(
+                policy
+                for control in level
+                if (
+                    policy := self._compiled.policy_or_none(
+                        control.document, compiled_as, control.arn
+                    )
+                )
+                is not None
+            )
+            for level in controls_of(snapshot, place, kind)
         )
 
     def note_use(self, access_key: str, service: str, region: str, now: float) -> None:

@@ -16,7 +16,7 @@ from serein.services.iam.records import (
     Role,
     User,
 )
-from serein.services.iam.rules.aws_managed import aws_policies
+from serein.services.iam.rules.aws_managed import aws_document_or_none
 from serein.store.interface import Snapshot
 
 COMPILED_MAX = 4096
@@ -45,9 +45,9 @@ class Compiled:
 
 def document_or_none(snapshot: Snapshot, arn: str) -> str | None:
     """The document of a managed policy that holds now."""
-    known = aws_policies().get(arn)
+    known = aws_document_or_none(arn)
     if known is not None:
-        return known[1].document
+        return known
     parts = arn.split(":", 5)
     if len(parts) != 6:
         return None

@@ -97,12 +97,93 @@ class ServiceCredential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's console password. Serein has no AWS console to sign in to, so the password itself is not kept."""
+    """A user's console password, hashed, with those before it (the newest first)."""
 
     account: str
     user: str
     created_at: float
     reset_required: bool = False
+    password: bytes = b""
+    """Salt and hash (`rules/passwords.py`)."""
+    changed_at: float | None = None
+    earlier: tuple[bytes, ...] = ()
+
+
+class SshKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's public SSH key."""
+
+    account: str
+    user: str
+    id: str
+    body: str
+    fingerprint: str
+    active: bool = True
+    uploaded_at: float
+
+
+class SigningCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's X.509 certificate."""
+
+    account: str
+    user: str
+    id: str
+    body: str
+    active: bool = True
+    uploaded_at: float
+
+
+class ServerCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate for servers. Nothing here serves with it, so its private key is checked but not kept."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    body: str
+    chain: str = ""
+    uploaded_at: float
+    expires_at: float
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:server-certificate{self.path}{self.name}"
+
+
+class SamlProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """A SAML identity provider, with its metadata document as it was given."""
+
+    account: str
+    name: str
+    uuid: str
+    metadata: str
+    created_at: float
+    valid_until: float
+    encryption: str = ""
+    """AssertionEncryptionMode, or "" where none was said."""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:saml-provider/{self.name}"
+
+
+class ServiceUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The last use of a service by a user or role (`entity` is its ARN)."""
+
+    account: str
+    entity: str
+    service: str
+    at: float
+    region: str
+
+
+class AccessJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A report on last accesses that was asked for; it is made when it is read."""
+
+    account: str
+    id: str
+    arn: str
+    granularity: str
+    created_at: float
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +288,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     report_at: float | None = None
     report: str = ""
     """The last credential report, as CSV."""
+    token_version: int = 1
+    """GlobalEndpointTokenVersion."""
 
 
 class DeletionTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,3 +345,23 @@ DELETION_TASKS = Table("iam.deletion_tasks", DeletionTask, key=lambda task: (tas
 SERVICE_CREDENTIALS = Table(
     "iam.service_credentials", ServiceCredential, key=lambda c: (c.account, c.user.lower(), c.id)
 )
+SSH_KEYS = Table(
+    "iam.ssh_keys", SshKey, key=lambda each: (each.account, each.user.lower(), each.id)
+)
+SIGNING_CERTIFICATES = Table(
+    "iam.signing_certificates",
+    SigningCertificate,
+    key=lambda each: (each.account, each.user.lower(), each.id),
+)
+SERVER_CERTIFICATES = Table(
+    "iam.server_certificates",
+    ServerCertificate,
+    key=lambda each: (each.account, each.name.lower()),
+)
+SAML_PROVIDERS = Table(
+    "iam.saml_providers", SamlProvider, key=lambda each: (each.account, each.name)
+)
+SERVICE_USES = Table(
+    "iam.service_uses", ServiceUse, key=lambda use: (use.account, use.entity, use.service)
+)
+ACCESS_JOBS = Table("iam.access_jobs", AccessJob, key=lambda job: (job.account, job.id))

@@ -8,16 +8,20 @@ from serein.services.lambda_.functions import Functions
 from serein.services.lambda_.operations import (
     aliases,
     code,
+    code_signing,
     configurations,
     invocations,
+    layer_policies,
     layers,
     mappings,
     permissions,
+    provisioned,
     settings,
     tags,
     urls,
     versions,
 )
+from serein.services.lambda_.records import HOLDS
 from serein.services.lambda_.sites import downloads, function_urls
 from serein.services.lambda_.workers.asynchronous import AsyncWorker
 from serein.services.lambda_.workers.mappings import MappingsWorker
@@ -31,10 +35,13 @@ def service(functions: Functions) -> Service:
         name="lambda",
         operations=(
             aliases,
+            code_signing,
             configurations,
+            layer_policies,
             layers,
             mappings,
             permissions,
+            provisioned,
             settings,
             tags,
             urls,
@@ -45,6 +52,7 @@ def service(functions: Functions) -> Service:
         ),
         policy_of=policy_of,
         denied=("AccessDeniedException", 403),
+        holds=HOLDS,
         workers=(
             Worker(name="lambda.functions", run=functions.run),
             Worker(name="lambda.asynchronous", run=asynchronous.run),

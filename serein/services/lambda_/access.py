@@ -14,9 +14,11 @@ from serein.services.lambda_.records import (
     LATEST,
     LAYERS,
     POLICIES,
+    SETTINGS,
     Alias,
     Function,
     LayerVersion,
+    Settings,
 )
 from serein.services.lambda_.rules.names import (
     FunctionName,
@@ -94,7 +96,7 @@ def policy_of(read: Read, arn: str) -> str | None:
         return policy_text(layer.statements) if layer and layer.statements else None
     name, _, qualifier = rest.partition(":")
     policy = read.get(POLICIES, parsed.account, parsed.region, name, qualifier)
-    return policy_text(policy.statements) if policy else None
+    return (policy.text or policy_text(policy.statements)) if policy else None
 
 
 def policy_text(statements: tuple[dict[str, object], ...]) -> str:
@@ -151,3 +153,9 @@ def find_layer_version(read: Read, arn: str) -> LayerVersion:
             f"Layer version {arn} does not exist.", fields={"Type": "User"}
         )
     return found
+
+
+def settings_of(read: Read, name: FunctionName) -> Settings:
+    """What holds for all versions of a function; the defaults where nothing was set."""
+    found = read.get(SETTINGS, name.account, name.region, name.name)
+    return found or Settings(account=name.account, region=name.region, function=name.name)

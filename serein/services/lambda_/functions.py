@@ -15,7 +15,7 @@ import msgspec
 from serein.base.errors import AwsError
 from serein.kernel.calls import Principal, service_principal
 from serein.kernel.operations import Context
-from serein.runtimes.archives import unpack
+from serein.runtimes.archives import unpack, unzipped_bytes
 from serein.runtimes.pool import Pool, PoolSettings
 from serein.runtimes.spec import (
     Credentials,
@@ -30,6 +30,7 @@ from serein.services.lambda_.records import FUNCTIONS, SETTINGS, Function
 
 PRINCIPAL = "lambda.amazonaws.com"
 ACCOUNT_CONCURRENCY = 1000
+UNRESERVED_MIN = 100
 SESSION_S = 3600
 SESSION_KEPT_S = 300.0
 SESSIONS_MAX = 10_000
@@ -129,7 +130,7 @@ class Functions:
         try:
             pool = self._pool or await self._start_pool(cx)
             known = self._specs.get((owner, function.version))
-            if known is not None and known[0] == function.revision:
+            if known is not None and known[0] == function.identity:
                 spec = known[1]
             else:
                 spec = await self._make_spec(cx, owner, function)
@@ -156,7 +157,7 @@ class Functions:
             str(await self.unpacked(cx, layer.blob, layer.code_sha256)) for layer in function.layers
         ]
         spec = FunctionSpec(
-            key=f"{function.qualified_arn}:{function.revision}",
+            key=f"{function.qualified_arn}:{function.identity}",
             name=function.name,
             version=function.version_text,
             runtime=function.runtime,
@@ -174,7 +175,7 @@ class Functions:
         before = self._specs.get((owner, function.version))
         if before is not None and self._pool is not None:
             self._pool.discard(before[1].key)
-        self._specs[owner, function.version] = (function.revision, spec)
+        self._specs[owner, function.version] = (function.identity, spec)
         self._roles[spec.key] = function.role
         return spec
 
@@ -187,12 +188,13 @@ class Functions:
         archive = await cx.blobs.read(blob)  # type: ignore[arg-type]
         return await asyncio.to_thread(unpack, archive, store)
 
-    async def unpack_archive(self, archive: bytes) -> None:
-        """Try an archive, and have its folder ready. Raises BadArchive, ArchiveTooLarge."""
+    async def unpack_archive(self, archive: bytes) -> int:
+        """Try an archive, and have its folder ready; the bytes of its files. Raises BadArchive, ArchiveTooLarge."""
         store = Path(self.settings.work, "code")
         self._busy += 1
         try:
             await asyncio.to_thread(unpack, archive, store)
+            return unzipped_bytes(archive)
         finally:
             self._busy -= 1
 

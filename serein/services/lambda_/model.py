@@ -330,6 +330,19 @@ if t.TYPE_CHECKING:
         TotalCodeSize: int
         FunctionCount: int
 
+    class AddLayerVersionPermissionRequest(t.TypedDict, total=False):
+        LayerName: t.Required[str]
+        VersionNumber: t.Required[int]
+        StatementId: t.Required[str]
+        Action: t.Required[str]
+        Principal: t.Required[str]
+        OrganizationId: str
+        RevisionId: str
+
+    class AddLayerVersionPermissionResponse(t.TypedDict, total=False):
+        Statement: str
+        RevisionId: str
+
     class AddPermissionRequest(t.TypedDict, total=False):
         FunctionName: t.Required[str]
         StatementId: t.Required[str]
@@ -358,6 +371,9 @@ if t.TYPE_CHECKING:
     class AliasRoutingConfiguration(t.TypedDict, total=False):
         AdditionalVersionWeights: dict[str, float]
 
+    class AllowedPublishers(t.TypedDict, total=False):
+        SigningProfileVersionArns: t.Required[list[str]]
+
     class AmazonManagedKafkaEventSourceConfig(t.TypedDict, total=False):
         ConsumerGroupId: str
         SchemaRegistryConfig: KafkaSchemaRegistryConfig
@@ -366,6 +382,17 @@ if t.TYPE_CHECKING:
         LambdaManagedInstancesCapacityProviderConfig: t.Required[
             LambdaManagedInstancesCapacityProviderConfig
         ]
+
+    class CodeSigningConfig(t.TypedDict, total=False):
+        CodeSigningConfigId: t.Required[str]
+        CodeSigningConfigArn: t.Required[str]
+        Description: str
+        AllowedPublishers: t.Required[AllowedPublishers]
+        CodeSigningPolicies: t.Required[CodeSigningPolicies]
+        LastModified: t.Required[str]
+
+    class CodeSigningPolicies(t.TypedDict, total=False):
+        UntrustedArtifactOnDeployment: str
 
     class Concurrency(t.TypedDict, total=False):
         ReservedConcurrentExecutions: int
@@ -384,6 +411,15 @@ if t.TYPE_CHECKING:
         FunctionVersion: t.Required[str]
         Description: str
         RoutingConfig: AliasRoutingConfiguration
+
+    class CreateCodeSigningConfigRequest(t.TypedDict, total=False):
+        Description: str
+        AllowedPublishers: t.Required[AllowedPublishers]
+        CodeSigningPolicies: CodeSigningPolicies
+        Tags: dict[str, str]
+
+    class CreateCodeSigningConfigResponse(t.TypedDict, total=False):
+        CodeSigningConfig: t.Required[CodeSigningConfig]
 
     class CreateEventSourceMappingRequest(t.TypedDict, total=False):
         EventSourceArn: str
@@ -469,8 +505,17 @@ if t.TYPE_CHECKING:
         FunctionName: t.Required[str]
         Name: t.Required[str]
 
+    class DeleteCodeSigningConfigRequest(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+
+    class DeleteCodeSigningConfigResponse(t.TypedDict, total=False):
+        pass
+
     class DeleteEventSourceMappingRequest(t.TypedDict, total=False):
         UUID: t.Required[str]
+
+    class DeleteFunctionCodeSigningConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
 
     class DeleteFunctionConcurrencyRequest(t.TypedDict, total=False):
         FunctionName: t.Required[str]
@@ -493,6 +538,14 @@ if t.TYPE_CHECKING:
     class DeleteLayerVersionRequest(t.TypedDict, total=False):
         LayerName: t.Required[str]
         VersionNumber: t.Required[int]
+
+    class DeleteProvisionedConcurrencyConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: t.Required[str]
+
+    class DeleteResourcePolicyRequest(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        RevisionId: str
 
     class DestinationConfig(t.TypedDict, total=False):
         OnSuccess: OnSuccess
@@ -675,6 +728,12 @@ if t.TYPE_CHECKING:
         FunctionName: t.Required[str]
         Name: t.Required[str]
 
+    class GetCodeSigningConfigRequest(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+
+    class GetCodeSigningConfigResponse(t.TypedDict, total=False):
+        CodeSigningConfig: t.Required[CodeSigningConfig]
+
     class GetEventSourceMappingRequest(t.TypedDict, total=False):
         UUID: t.Required[str]
 
@@ -732,6 +791,14 @@ if t.TYPE_CHECKING:
     class GetLayerVersionByArnRequest(t.TypedDict, total=False):
         Arn: t.Required[str]
 
+    class GetLayerVersionPolicyRequest(t.TypedDict, total=False):
+        LayerName: t.Required[str]
+        VersionNumber: t.Required[int]
+
+    class GetLayerVersionPolicyResponse(t.TypedDict, total=False):
+        Policy: str
+        RevisionId: str
+
     class GetLayerVersionRequest(t.TypedDict, total=False):
         LayerName: t.Required[str]
         VersionNumber: t.Required[int]
@@ -766,6 +833,13 @@ if t.TYPE_CHECKING:
         Status: str
         StatusReason: str
         LastModified: str
+
+    class GetResourcePolicyRequest(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+
+    class GetResourcePolicyResponse(t.TypedDict, total=False):
+        Policy: str
+        RevisionId: str
 
     class GetRuntimeManagementConfigRequest(t.TypedDict, total=False):
         FunctionName: t.Required[str]
@@ -877,6 +951,14 @@ if t.TYPE_CHECKING:
         NextMarker: str
         Aliases: list[AliasConfiguration]
 
+    class ListCodeSigningConfigsRequest(t.TypedDict, total=False):
+        Marker: str
+        MaxItems: int
+
+    class ListCodeSigningConfigsResponse(t.TypedDict, total=False):
+        NextMarker: str
+        CodeSigningConfigs: list[CodeSigningConfig]
+
     class ListEventSourceMappingsRequest(t.TypedDict, total=False):
         EventSourceArn: str
         FunctionName: str
@@ -904,6 +986,15 @@ if t.TYPE_CHECKING:
     class ListFunctionUrlConfigsResponse(t.TypedDict, total=False):
         FunctionUrlConfigs: t.Required[list[FunctionUrlConfig]]
         NextMarker: str
+
+    class ListFunctionsByCodeSigningConfigRequest(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListFunctionsByCodeSigningConfigResponse(t.TypedDict, total=False):
+        NextMarker: str
+        FunctionArns: list[str]
 
     class ListFunctionsRequest(t.TypedDict, total=False):
         MasterRegion: str
@@ -936,6 +1027,15 @@ if t.TYPE_CHECKING:
         NextMarker: str
         Layers: list[LayersListItem]
 
+    class ListProvisionedConcurrencyConfigsRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListProvisionedConcurrencyConfigsResponse(t.TypedDict, total=False):
+        ProvisionedConcurrencyConfigs: list[ProvisionedConcurrencyConfigListItem]
+        NextMarker: str
+
     class ListTagsRequest(t.TypedDict, total=False):
         Resource: t.Required[str]
 
@@ -962,6 +1062,15 @@ if t.TYPE_CHECKING:
 
     class OnSuccess(t.TypedDict, total=False):
         Destination: str
+
+    class ProvisionedConcurrencyConfigListItem(t.TypedDict, total=False):
+        FunctionArn: str
+        RequestedProvisionedConcurrentExecutions: int
+        AvailableProvisionedConcurrentExecutions: int
+        AllocatedProvisionedConcurrentExecutions: int
+        Status: str
+        StatusReason: str
+        LastModified: str
 
     class ProvisionedPollerConfig(t.TypedDict, total=False):
         MinimumPollers: int
@@ -994,6 +1103,14 @@ if t.TYPE_CHECKING:
         RevisionId: str
         PublishTo: str
 
+    class PutFunctionCodeSigningConfigRequest(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+        FunctionName: t.Required[str]
+
+    class PutFunctionCodeSigningConfigResponse(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+        FunctionName: t.Required[str]
+
     class PutFunctionConcurrencyRequest(t.TypedDict, total=False):
         FunctionName: t.Required[str]
         ReservedConcurrentExecutions: t.Required[int]
@@ -1011,6 +1128,45 @@ if t.TYPE_CHECKING:
 
     class PutFunctionRecursionConfigResponse(t.TypedDict, total=False):
         RecursiveLoop: str
+
+    class PutProvisionedConcurrencyConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: t.Required[str]
+        ProvisionedConcurrentExecutions: t.Required[int]
+
+    class PutProvisionedConcurrencyConfigResponse(t.TypedDict, total=False):
+        RequestedProvisionedConcurrentExecutions: int
+        AllocatedProvisionedConcurrentExecutions: int
+        AvailableProvisionedConcurrentExecutions: int
+        Status: str
+        StatusReason: str
+        LastModified: str
+
+    class PutResourcePolicyRequest(t.TypedDict, total=False):
+        ResourceArn: t.Required[str]
+        Policy: t.Required[str]
+        RevisionId: str
+
+    class PutResourcePolicyResponse(t.TypedDict, total=False):
+        Policy: str
+        RevisionId: str
+
+    class PutRuntimeManagementConfigRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        Qualifier: str
+        UpdateRuntimeOn: t.Required[str]
+        RuntimeVersionArn: str
+
+    class PutRuntimeManagementConfigResponse(t.TypedDict, total=False):
+        UpdateRuntimeOn: t.Required[str]
+        FunctionArn: t.Required[str]
+        RuntimeVersionArn: str
+
+    class RemoveLayerVersionPermissionRequest(t.TypedDict, total=False):
+        LayerName: t.Required[str]
+        VersionNumber: t.Required[int]
+        StatementId: t.Required[str]
+        RevisionId: str
 
     class RemovePermissionRequest(t.TypedDict, total=False):
         FunctionName: t.Required[str]
@@ -1084,6 +1240,15 @@ if t.TYPE_CHECKING:
         Description: str
         RoutingConfig: AliasRoutingConfiguration
         RevisionId: str
+
+    class UpdateCodeSigningConfigRequest(t.TypedDict, total=False):
+        CodeSigningConfigArn: t.Required[str]
+        Description: str
+        AllowedPublishers: AllowedPublishers
+        CodeSigningPolicies: CodeSigningPolicies
+
+    class UpdateCodeSigningConfigResponse(t.TypedDict, total=False):
+        CodeSigningConfig: t.Required[CodeSigningConfig]
 
     class UpdateEventSourceMappingRequest(t.TypedDict, total=False):
         UUID: t.Required[str]

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from serein.base.arn import make_arn
+from serein.kernel.sweeper import holds
 from serein.store.tables import Table
 
 Request: TypeAlias = dict[str, Any]
@@ -22,6 +23,7 @@ class LayerUse(msgspec.Struct, frozen=True, kw_only=True):
     code_size: int
     code_sha256: str
     blob: str
+    unzipped: int = 0
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,15 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     code_size: int
     revision: str
     modified_at: float
+    update_runtime_on: str = "Auto"
+    runtime_version_arn: str = ""
+    build: str = ""  # another one for each change of what its environments are made of
+    unzipped: int = 0  # bytes
+
+    @property
+    def identity(self) -> str:
+        """What its environments are known by: revisions also change with policies and versions."""
+        return self.build or self.revision
 
     @property
     def arn(self) -> str:
@@ -92,6 +103,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     qualifier: str
     statements: tuple[dict[str, Any], ...]
     revision: str
+    text: str = ""  # the whole document, as it is judged for every invocation
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +116,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     published: str = ""  # the fingerprint of $LATEST when the last version was made of it
     reserved_concurrency: int | None = None
     recursive_loop: str = "Terminate"
-    update_runtime_on: str = "Auto"
+    code_signing_config: str = ""  # the ARN of the one that its deployments are held to
+
+
+class ProvisionedConcurrency(msgspec.Struct, frozen=True, kw_only=True):
+    """Environments of a version that are to be kept ready; `qualifier` is a version or an alias."""
+
+    account: str
+    region: str
+    function: str
+    qualifier: str
+    requested: int
+    modified_at: float
+    allocated: int = 0
+    status: str = "IN_PROGRESS"
+    reason: str = ""
+
+
+class CodeSigningConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may sign what is deployed, and what happens to what is not signed."""
+
+    account: str
+    region: str
+    id: str
+    description: str
+    publishers: tuple[str, ...]
+    untrusted: str  # Warn or Enforce
+    modified_at: float
+
+    @property
+    def arn(self) -> str:
+        """The configuration's ARN."""
+        return make_arn("lambda", self.region, self.account, f"code-signing-config:{self.id}")
 
 
 class EventInvokeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,11 +197,39 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: float
     state: str
     transition_reason: str = "USER_INITIATED"
+    created_at: float = 0.0
+    result: str = ""  # the last processing result, of streams
+    kms_key_arn: str = ""
+    metrics: tuple[str, ...] = ()
+    pollers: dict[str, int] | None = None
+    # What only streams have.
+    starting_position: str = ""
+    starting_at: float | None = None
+    parallelization: int = 1
+    bisects: bool = False
+    retries_max: int = -1
+    age_s_max: int = -1
+    tumbling_s: int = 0
+    on_failure: str = ""
 
     @property
     def arn(self) -> str:
         """The mapping's ARN."""
         return make_arn("lambda", self.region, self.account, f"event-source-mapping:{self.id}")
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a mapping has read a shard, by lane (the records of a key always have the same lane).
+
+    `done` is the sequence number up to which every record is dealt with; `ahead` are the lanes that are further than that.
+    `window` is the open tumbling window of a lane: when it began, and the function's state.
+    """
+
+    mapping: str
+    shard: str
+    done: str = ""
+    ahead: dict[str, str] = {}
+    windows: dict[str, tuple[float, str]] = {}
 
 
 class AsyncEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +247,9 @@ class AsyncEvent(msgspec.Struct, frozen=True, kw_only=True):
     throttles: int = 0
     client_context: str | None = None
     trace: str | None = None
+    last_version: str = ""  # of the last try that failed
+    last_answer: bytes = b""
+    lineage: str = ""  # who called whom so far, of a chain without an end in sight
 
 
 class LayerVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +269,7 @@ class LayerVersion(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     statements: tuple[dict[str, Any], ...] = ()
     policy_revision: str = ""
+    unzipped: int = 0
 
     @property
     def layer_arn(self) -> str:
@@ -237,6 +312,17 @@ POLICIES = Table(
 SETTINGS = Table(
     "lambda.settings", Settings, key=lambda s: (s.account, s.region, s.function), cached=True
 )
+PROVISIONED = Table(
+    "lambda.provisioned_concurrency",
+    ProvisionedConcurrency,
+    key=lambda p: (p.account, p.region, p.function, p.qualifier),
+)
+CODE_SIGNING = Table(
+    "lambda.code_signing_configs",
+    CodeSigningConfig,
+    key=lambda c: (c.account, c.region, c.id),
+)
+CHECKPOINTS = Table("lambda.checkpoints", Checkpoint, key=lambda c: (c.mapping, c.shard))
 EVENT_CONFIGS = Table(
     "lambda.event_invoke_configs",
     EventInvokeConfig,
@@ -255,3 +341,9 @@ LAYER_COUNTERS = Table(
 
 ASYNC_DOORBELL = "serein:lambda:async"
 MAPPINGS_DOORBELL = "serein:lambda:mappings"
+PROVISIONED_DOORBELL = "serein:lambda:provisioned"
+
+HOLDS = (
+    holds(FUNCTIONS, lambda f: [f.code_blob, *[layer.blob for layer in f.layers]]),
+    holds(LAYERS, lambda layer: (layer.code_blob,)),
+)

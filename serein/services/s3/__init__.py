@@ -24,6 +24,7 @@ from serein.services.s3.operations import (
     versioning,
 )
 from serein.services.s3.raw import Raw
+from serein.services.s3.records import HOLDS
 from serein.services.s3.sites import website
 from serein.services.s3.workers import garbage, lifecycle
 
@@ -55,6 +56,7 @@ def service(identities: Identities, *, is_open: bool, account: str) -> Service:
         denied=("AccessDenied", 403),
         raw=Raw(identities, is_open=is_open, account=account),
         decorate=cors.decorate,
+        holds=HOLDS,
         workers=(
             Worker(name="s3.garbage", run=garbage.remove),
             Worker(name="s3.lifecycle", run=lifecycle.keep_house),

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
+from serein.base.clock import now_for
 from serein.kernel.calls import ANONYMOUS, Principal, root_of
 from serein.kernel.identities import Identities, InvalidToken
 from serein.kernel.operations import Context
@@ -129,7 +130,7 @@ class Raw:
         signer = self._signer(cx, fields)
         allowed = Allowed()
         if "policy" in fields:
-            allowed = form_policy.check(fields["policy"], fields, bucket, cx.now)
+            allowed = form_policy.check(fields["policy"], fields, bucket, _now_for(cx, fields))
         name = form.filename.replace("\\", "/").rpartition("/")[2]
         params = _params(fields)
         params["Bucket"], params["Key"] = bucket, fields["key"].replace("${filename}", name)
@@ -174,6 +175,12 @@ class Raw:
             raise SignatureProblem("token_expired", {"access_key": key})
         verify_form(presented, policy, found.secret, self._memo)
         return found.principal
+
+
+def _now_for(cx: Context, fields: Mapping[str, str]) -> float:
+    """The time by which a form's policy may have expired: its signer dated it by a clock outside the house."""
+    presented = read_form_credentials(fields)
+    return cx.now if presented is None else now_for(cx.clock, presented.timestamp)
 
 
 async def _parts_of(request: HttpRequest) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from serein.kernel.sweeper import holds
 from serein.store.tables import BytesTable, Table
 
 NULL_VERSION = "null"
@@ -138,3 +139,16 @@ BODIES = BytesTable("s3.bodies")
 UPLOADS = Table("s3.uploads", Upload, key=lambda upload: (upload.bucket, upload.key, upload.id))
 PARTS = Table("s3.parts", Part, key=lambda part: (part.upload, part.number))
 GARBAGE = Table("s3.garbage", Garbage, key=lambda garbage: (garbage.due_at, garbage.blob))
+
+
+def _blobs_of(found: StoredObject) -> list[str]:
+    return [piece.blob for piece in found.pieces]
+
+
+HOLDS = (
+    holds(OBJECTS, _blobs_of),
+    holds(HISTORY, _blobs_of),
+    holds(UPLOADS, lambda upload: _blobs_of(upload.template)),
+    holds(PARTS, lambda part: (part.blob,)),
+    holds(GARBAGE, lambda garbage: (garbage.blob,)),
+)

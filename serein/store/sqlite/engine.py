@@ -18,10 +18,11 @@ import apsw
 
 from serein.store.batches import BatchedStore
 from serein.store.blobs_files import FileBlobs
-from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
+from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew, StoreUnavailable
 from serein.store.sqlite.lock import DirectoryLock
 from serein.store.sqlite.rows import SqliteReader, SqliteWriter
-from serein.store.sqlite.tables import SqlTable
+from serein.store.sqlite.survey import SqliteSurvey
+from serein.store.sqlite.tables import SqlTable, table_in
 
 FORMAT = 1
 """Of the whole directory; raised when something other than a table's own records changes."""
@@ -38,6 +39,9 @@ BUSY_MS = 5_000
 CACHE_KIB = 8_000
 """Of pages, for each of the two connections that work; the system's own cache is behind it."""
 
+SURVEY_CACHE_KIB = 1_000
+"""Of a survey: it sees most pages once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +49,10 @@ class SqliteEngine:
     """Rows in `<directory>/store.sqlite`."""
 
     commits_block = True
+    is_shared = False
+    """Whether other processes have the same file open (`shared.py`): then somebody else has locked the directory."""
+    reader_class = SqliteReader
+    writer_class = SqliteWriter
     reader: SqliteReader
     writer: SqliteWriter
 
@@ -72,13 +80,14 @@ class SqliteEngine:
     def open(self) -> None:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock.take()
+            if not self.is_shared:
+                self._lock.take()
         except OSError as error:
             raise StoreError(f"cannot use {self.directory} for data: {error.strerror}") from error
         try:
             self._prepare()
-            self.writer = SqliteWriter(self._connect)
-            self.reader = SqliteReader(self._connect(apsw.SQLITE_OPEN_READONLY))
+            self.writer = self.writer_class(self._connect)
+            self.reader = self.reader_class(self._connect(apsw.SQLITE_OPEN_READONLY))
             self._checkpoint_connection = self._connect(cache_kib=256)
         except apsw.Error as error:
             self._lock.release()
@@ -139,14 +148,13 @@ class SqliteEngine:
         os.chmod(self._path, 0o600)
 
     def handle(self, name: str, version: int) -> SqlTable:
-        stored = self._catalogue.get(name)
-        if stored is not None and stored > version:
-            raise StoreFormatTooNew(
-                f"table {name} was written by a newer Serein (form {stored}, this one knows {version})"
-            )
-        table = SqlTable(name, version, stored is not None)
-        table.written = stored == version
-        return table
+        return table_in(self._catalogue, name, version)
+
+    def survey_or_none(self) -> SqliteSurvey:
+        try:
+            return SqliteSurvey(self._connect(apsw.SQLITE_OPEN_READONLY, SURVEY_CACHE_KIB))
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the store could not read: {error}") from error
 
     def pin(self) -> None:
         self.reader.pin()
@@ -175,6 +183,8 @@ class SqliteEngine:
         """On its thread: copy the log into the file as far as no reader needs it."""
         try:
             self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            pass  # another process is at it
         except apsw.Error as error:
             log.warning("the write-ahead log could not be copied into the file: %s", error)
         self.in_upkeep = False
@@ -185,8 +195,9 @@ class SqliteEngine:
             self._checkpointer.shutdown(wait=True)
             self._checkpointer = None
             self.reader.close()
-            with contextlib.suppress(apsw.Error):
-                self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            if not self.is_shared:
+                with contextlib.suppress(apsw.Error):
+                    self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._checkpoint_connection.close(True)
             self.writer.close()
         self._lock.release()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from serein.store.errors import StoreFormatTooNew
+
 
 class SqlTable:
     """The handle of one table."""
@@ -32,3 +36,15 @@ class SqlTable:
         self.put = f"INSERT OR REPLACE INTO {sql} (key, value) VALUES (?, ?)"
         self.delete = f"DELETE FROM {sql} WHERE key = ?"
         self.delete_range = f"DELETE FROM {sql} {bounds}"
+
+
+def table_in(catalogue: Mapping[str, int], name: str, version: int) -> SqlTable:
+    """The handle of a table, given the forms that are stored. Raises StoreFormatTooNew."""
+    stored = catalogue.get(name)
+    if stored is not None and stored > version:
+        raise StoreFormatTooNew(
+            f"table {name} was written by a newer Serein (form {stored}, this one knows {version})"
+        )
+    table = SqlTable(name, version, stored is not None)
+    table.written = stored == version
+    return table

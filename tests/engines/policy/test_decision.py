@@ -119,8 +119,8 @@ def test_boundary_and_session_only_narrow() -> None:
 
 def test_scps_must_allow() -> None:
     scp = policy("scp", {"Action": "s3:*"})
-    assert decide(USER_ASKS, [ALLOW], scps=[scp]).kind == "scp"
-    assert decide(ROOT_ASKS, [], scps=[scp]).kind == "scp"
+    assert decide(USER_ASKS, [ALLOW], scps=[[scp]]).kind == "scp"
+    assert decide(ROOT_ASKS, [], scps=[[scp]]).kind == "scp"
 
 
 # access_policies_boundaries.html, "Evaluating effective permissions with boundaries … resource-based policies"

@@ -40,7 +40,11 @@ CASES: list[tuple[Any, PolicyKind, str]] = [
     ({**one(), "Extra": 1}, "identity", SYNTAX),
     ({**one(), "Version": "2012-10-18"}, "identity", SYNTAX),
     ({**one(), "Version": "2008-10-17"}, "identity", "Policy document must be version 2012-10-17 or greater."),
-    (one(Effect="allow"), "identity", SYNTAX),
+    # https://github.com/hashicorp/terraform/issues/10057
+    (one(Effect="allow"), "identity", "The policy failed legacy parsing"),
+    # https://github.com/hashicorp/terraform-provider-aws/issues/26108
+    (one(Resource="arn:aws:iam::xxxx:role/x"), "identity", "The policy failed legacy parsing"),
+    (one(Effect="Permit"), "identity", SYNTAX),
     (one(Effect=None), "identity", SYNTAX),
     (one(Surprise=1), "identity", SYNTAX),
     (one(NotAction="s3:*"), "identity", SYNTAX),

@@ -129,7 +129,7 @@ def test_what_terraform_reads(make_function: Make, awslambda: Any):
     made = make_function(Tags={"team": "a"})
     assert awslambda.get_function(FunctionName="echo")["Tags"] == {"team": "a"}
     signing = awslambda.get_function_code_signing_config(FunctionName="echo")
-    assert signing["FunctionName"] == "echo"
+    assert "CodeSigningConfigArn" not in signing
     assert "ReservedConcurrentExecutions" not in awslambda.get_function_concurrency(
         FunctionName="echo"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from serein.base.clock import now_for
 from serein.base.errors import AwsError
 from serein.engines.policy import MalformedPolicy, Request, decide, parse_policy
 from serein.kernel.calls import Principal
@@ -86,7 +87,7 @@ class Authorization:
                 token.claims,
                 issuer=issuer,
                 audience=configuration.get("Audience") or (),
-                now=visit.now,
+                now=_now_for(cx, token.claims, visit.now),
             )
             verify_signature(token, await self._issuers.key_of(cx, issuer, token.key_id, visit.now))
         except InvalidToken as error:
@@ -160,6 +161,14 @@ async def _ask(
     if not isinstance(verdict, dict):
         raise broken()
     return verdict
+
+
+def _now_for(cx: Context, claims: dict[str, Any], now: float) -> float:
+    """The time by which a token may have expired: its issuer dated it by a clock outside the house."""
+    issued_at = claims.get("iat")
+    if isinstance(issued_at, int | float) and not isinstance(issued_at, bool):
+        return now_for(cx.clock, issued_at)
+    return now
 
 
 def _allows(verdict: dict[str, Any], visit: Visit, *, simple: bool) -> bool:

@@ -87,7 +87,8 @@ class Deploying:
 
     async def pause(self, seconds: float) -> None:
         """Wait a little before asking again."""
-        await self.cx.clock.sleep_until(self.cx.clock.now() + seconds)
+        clock = self.cx.clock
+        await clock.sleep_until(clock.now() + seconds, patience_s=seconds)
 
 
 Create = Callable[[Deploying, Properties], Awaitable[Deployed]]

@@ -76,7 +76,7 @@ def put_item(tx: Tx, request: PutItemInput) -> Answer:
     check_item_size(size)
     table = find_table(tx, request["TableName"])
     key = item_key(table, item)
-    plain = condition is None and not table.indexes and not table.stream_view
+    plain = condition is None and not table.followed
     if plain and len(request) == 2:
         # Nobody asks what was there before: write without looking.
         tx.put_bytes(ITEMS, (table.id, key[0], key[1]), encode_row(item, size))

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from serein.engines.expressions.errors import ValidationException
-from serein.engines.expressions.key_conditions import bind_key_range
 from serein.engines.expressions.values import Item, key_text
 from serein.kernel.operations import Read, operation
 from serein.services.dynamodb.access import find_index, find_table, table_or_index_of
@@ -18,6 +17,7 @@ from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableReco
 from serein.services.dynamodb.rules.capacity import add_capacity, read_units
 from serein.services.dynamodb.rules.ranges import (
     Range,
+    bound_range,
     last_key,
     query_range,
     row_key_parts,
@@ -47,21 +47,22 @@ def query(read: Read, request: QueryInput) -> Answer:
     table = find_table(read, request["TableName"])
     index = find_index(table, request["IndexName"]) if "IndexName" in request else None
     keyed: TableRecord | Index = table if index is None else index
-    sort = None if keyed.sort is None else (keyed.sort.name, keyed.sort.type)
-    bound = bind_key_range(selection.terms, (keyed.hash.name, keyed.hash.type), sort)
-    check_filter_attributes(
-        selection,
-        (keyed.hash.name,) if keyed.sort is None else (keyed.hash.name, keyed.sort.name),
-    )
-    rows = query_range((keyed.id, key_text(bound.hash_value)), bound.sort)
+    bound = bound_range(keyed, selection.terms)
+    check_filter_attributes(selection, keyed)
+    prefix: tuple[str, ...] = (keyed.id, key_text(bound.hash_value))
+    if bound.equal:
+        prefix += tuple(key_text(value) for value in bound.equal)
+    rows = query_range(prefix, bound.sort)
     forward = request.get("ScanIndexForward", True)
     if request.get("ExclusiveStartKey"):
         start = start_key_parts(table, index, request["ExclusiveStartKey"])
-        if start[0] != rows.prefix[1] or not rows.holds(start[1:]):
+        fixed = len(prefix) - 1
+        rest = start[fixed:]
+        if start[:fixed] != prefix[1:] or not rows.holds(rest):
             raise ValidationException(
                 "The provided starting key is outside query boundaries based on provided conditions"
             )
-        rows = rows.after(start[1:], forward=forward)
+        rows = rows.after(rest, forward=forward)
     page = _Page(read, table, index, selection, request)
     page.fill(_rows(read, rows, index, forward, request.get("Limit", 0)))
     return page.answer()

@@ -31,7 +31,9 @@ from serein.services.dynamodb.model import (
     UpdateContinuousBackupsInput,
     UpdateTimeToLiveInput,
 )
+from serein.services.dynamodb.operations.tables import drop_expiries
 from serein.services.dynamodb.records import TABLES, TableRecord
+from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.tags import check_tags
 
@@ -53,7 +55,13 @@ def update_time_to_live(tx: Tx, request: UpdateTimeToLiveInput) -> Answer:
     if wanted["Enabled"]:
         if table.ttl_attribute:
             raise ValidationException("TimeToLive is already enabled")
-        tx.put(TABLES, replace(table, ttl_attribute=name))
+        if not name:
+            raise ValidationException("TimeToLiveSpecification AttributeName must not be empty")
+        changed = replace(
+            table, ttl_attribute=name, ttl_id=tx.new_id(), ttl_ready=False, ttl_changed_at=tx.now
+        )
+        tx.put(TABLES, changed)
+        tx.ring(EXPIRY_BELL)
     else:
         if not table.ttl_attribute:
             raise ValidationException("TimeToLive is already disabled")
@@ -62,7 +70,8 @@ def update_time_to_live(tx: Tx, request: UpdateTimeToLiveInput) -> Answer:
                 f"TimeToLive is active on a different AttributeName: current AttributeName is "
                 f"{table.ttl_attribute}"
             )
-        tx.put(TABLES, replace(table, ttl_attribute=""))
+        tx.put(TABLES, replace(table, ttl_attribute="", ttl_id="", ttl_changed_at=tx.now))
+        drop_expiries(tx, table)
     return {"TimeToLiveSpecification": wanted}
 
 

@@ -28,6 +28,8 @@ from serein.services.dynamodb.model import (
 )
 from serein.services.dynamodb.records import (
     BACKFILLS,
+    EXPIRY_FILLS,
+    FIGURES,
     PURGES,
     TABLES,
     Index,
@@ -200,16 +202,27 @@ def delete_table(tx: Tx, request: DeleteTableInput) -> Answer:
         drop_index_rows(tx, index)
     if table.stream_view:
         disable_stream(tx, table)
+    drop_expiries(tx, table)
+    tx.delete(FIGURES, table.id)
     tx.untag(table.arn)
     tx.ring(PURGE_BELL)
-    return {"TableDescription": deleted_description(table)}
+    return {"TableDescription": deleted_description(tx, table)}
 
 
 def drop_index_rows(tx: Tx, index: Index) -> None:
     """Have the rows of an index cleared away, and its filling stopped."""
     tx.delete(BACKFILLS, index.id)
+    tx.delete(FIGURES, index.id)
     tx.put(PURGES, Purge(id=index.id, indexed=True))
     tx.ring(PURGE_BELL)
+
+
+def drop_expiries(tx: Tx, table: TableRecord) -> None:
+    """Have the expiry rows of a table cleared away."""
+    if table.ttl_id:
+        tx.delete(EXPIRY_FILLS, table.ttl_id)
+        tx.put(PURGES, Purge(id=table.ttl_id, indexed=False, expiries=True))
+        tx.ring(PURGE_BELL)
 
 
 def disable_stream(tx: Tx, table: TableRecord) -> None:

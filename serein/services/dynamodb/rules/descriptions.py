@@ -10,34 +10,40 @@ from typing import Any
 
 from serein.kernel.operations import Read
 from serein.services.dynamodb.records import (
+    FIGURES,
     INDEX_ROWS,
     ITEMS,
     Index,
-    KeyAttribute,
     TableRecord,
     Throughput,
 )
 from serein.services.dynamodb.rules.changes import stream_arn
 from serein.services.dynamodb.rules.rows import row_size
+from serein.services.dynamodb.rules.throughput import decreases_today, warm_of
 
 Description = dict[str, Any]
 
-# AWS counts items and bytes every six hours or so; here the count is exact and the bytes are, up to so many rows.
-MEASURED_ROWS_MAX = 500
+# AWS counts items and bytes every six hours or so; here both are exact and current up to so many rows.
+MEASURED_ROWS_MAX = 3000
 
 
-def table_description(read: Read, table: TableRecord, status: str = "ACTIVE") -> Description:
-    """A table as DescribeTable tells it; `status` as CreateTable and UpdateTable announce it."""
+def table_description(
+    read: Read, table: TableRecord, status: str = "ACTIVE", before: TableRecord | None = None
+) -> Description:
+    """A table as DescribeTable tells it; `status` as CreateTable and UpdateTable announce it.
+
+    With what it was `before` an update, what the update changes is told as changing.
+    """
     count, size = (0, 0) if status == "CREATING" else _figures(read, table.id, indexed=False)
     told: Description = {
         "AttributeDefinitions": [
             {"AttributeName": key.name, "AttributeType": key.type} for key in table.definitions
         ],
         "TableName": table.name,
-        "KeySchema": key_schema(table.hash, table.sort),
+        "KeySchema": key_schema(table),
         "TableStatus": status,
         "CreationDateTime": table.created_at,
-        "ProvisionedThroughput": _throughput(table.throughput),
+        "ProvisionedThroughput": _throughput(table.throughput, read.now),
         "TableSizeBytes": size,
         "ItemCount": count,
         "TableArn": table.arn,
@@ -59,48 +65,49 @@ def table_description(read: Read, table: TableRecord, status: str = "ACTIVE") ->
         indexes = [index for index in table.indexes if index.global_ == global_]
         if indexes:
             told[kind] = [_index(read, table, index, status) for index in indexes]
-    _add_settings(told, table, status)
+    _add_settings(told, table, status, before)
     return told
 
 
-def deleted_description(table: TableRecord) -> Description:
+def deleted_description(read: Read, table: TableRecord) -> Description:
     """A table as DeleteTable tells it."""
     told: Description = {
         "TableName": table.name,
         "TableStatus": "DELETING",
-        "ProvisionedThroughput": _throughput(table.throughput),
+        "ProvisionedThroughput": _throughput(table.throughput, read.now),
         "TableSizeBytes": 0,
         "ItemCount": 0,
         "TableArn": table.arn,
         "TableId": table.id,
         "DeletionProtectionEnabled": table.deletion_protection,
     }
-    _add_settings(told, table, "DELETING")
+    _add_settings(told, table, "DELETING", None)
     return told
 
 
-def key_schema(hash_key: KeyAttribute, sort_key: KeyAttribute | None) -> list[dict[str, str]]:
-    """A KeySchema."""
-    schema = [{"AttributeName": hash_key.name, "KeyType": "HASH"}]
-    if sort_key is not None:
-        schema.append({"AttributeName": sort_key.name, "KeyType": "RANGE"})
-    return schema
+def key_schema(keyed: TableRecord | Index) -> list[dict[str, str]]:
+    """The KeySchema of a table or index."""
+    return [{"AttributeName": key.name, "KeyType": "HASH"} for key in keyed.hashes] + [
+        {"AttributeName": key.name, "KeyType": "RANGE"} for key in keyed.sorts
+    ]
 
 
 def _figures(read: Read, id: str, *, indexed: bool) -> tuple[int, int]:
-    """How many rows there are, and their bytes (estimated from the first ones in large tables)."""
+    """How many rows there are, and their bytes; of large tables as they were last counted (worker `measure`)."""
     rows = INDEX_ROWS if indexed else ITEMS
-    count = read.count(rows, (id,))
-    measured = list(islice(read.snapshot.scan_values(rows, (id,)), MEASURED_ROWS_MAX))
-    size = sum(map(row_size, measured))
-    if count > len(measured) > 0:
-        size = size * count // len(measured)
-    return count, size
+    count = size = 0
+    for row in islice(read.snapshot.scan_values(rows, (id,)), MEASURED_ROWS_MAX):
+        count += 1
+        size += row_size(row)
+    if count < MEASURED_ROWS_MAX:
+        return count, size
+    counted = read.get(FIGURES, id)
+    return (count, size) if counted is None else (counted.count, counted.bytes)
 
 
-def _throughput(throughput: Throughput) -> Description:
+def _throughput(throughput: Throughput, now: float) -> Description:
     told: Description = {
-        "NumberOfDecreasesToday": throughput.decreases_today,
+        "NumberOfDecreasesToday": decreases_today(throughput, now),
         "ReadCapacityUnits": throughput.read,
         "WriteCapacityUnits": throughput.write,
     }
@@ -118,7 +125,7 @@ def _index(read: Read, table: TableRecord, index: Index, status: str) -> Descrip
         projection["NonKeyAttributes"] = list(index.included)
     told: Description = {
         "IndexName": index.name,
-        "KeySchema": key_schema(index.hash, index.sort),
+        "KeySchema": key_schema(index),
         "Projection": projection,
         "IndexSizeBytes": size,
         "ItemCount": count,
@@ -126,15 +133,22 @@ def _index(read: Read, table: TableRecord, index: Index, status: str) -> Descrip
     }
     if index.global_:
         told["IndexStatus"] = "CREATING" if status == "CREATING" else index.status
-        told["ProvisionedThroughput"] = _throughput(index.throughput)
+        told["ProvisionedThroughput"] = _throughput(index.throughput, read.now)
         if index.status == "CREATING":
-            told["Backfilling"] = True
+            told["Backfilling"] = status == "ACTIVE"
+        if status != "CREATING" or index.warm:
+            told["WarmThroughput"] = {
+                **warm_of(table, index),
+                "Status": "UPDATING" if status == "CREATING" else index.status,
+            }
         if index.on_demand:
             told["OnDemandThroughput"] = index.on_demand
     return told
 
 
-def _add_settings(told: Description, table: TableRecord, status: str) -> None:
+def _add_settings(
+    told: Description, table: TableRecord, status: str, before: TableRecord | None
+) -> None:
     if table.stream_label:
         told["LatestStreamArn"] = stream_arn(table)
         told["LatestStreamLabel"] = table.stream_label
@@ -142,16 +156,24 @@ def _add_settings(told: Description, table: TableRecord, status: str) -> None:
         told["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": table.stream_view}
     if table.sse_key_arn:
         told["SSEDescription"] = {
-            "Status": "ENABLED",
+            "Status": "ENABLED"
+            if before is None
+            or before.sse_key_arn == table.sse_key_arn
+            and told["TableStatus"] != "UPDATING"
+            else "UPDATING",
             "SSEType": "KMS",
             "KMSMasterKeyArn": table.sse_key_arn,
         }
     if table.table_class:
         told["TableClassSummary"] = {"TableClass": table.table_class}
+        if table.table_class_since is not None:
+            told["TableClassSummary"]["LastUpdateDateTime"] = table.table_class_since
     if table.on_demand:
         told["OnDemandThroughput"] = table.on_demand
-    if table.warm:
+    # CreateTable tells it only where it was asked for; the recordings of AWS's answers say so.
+    if table.warm or status in ("ACTIVE", "UPDATING"):
+        changing = status == "CREATING" or (before is not None and before.warm != table.warm)
         told["WarmThroughput"] = {
-            **table.warm,
-            "Status": "UPDATING" if status == "CREATING" else "ACTIVE",
+            **warm_of(table),
+            "Status": "UPDATING" if changing else "ACTIVE",
         }

@@ -21,7 +21,7 @@ HASH_BYTES_MAX = 2048
 SORT_BYTES_MAX = 1024
 
 RowKey = tuple[str, str]
-IndexKey = tuple[str, str]
+IndexKey = tuple[str, ...]
 
 
 def request_key(table: TableRecord, key: Mapping[str, Any]) -> RowKey:
@@ -111,23 +111,24 @@ def index_key(index: Index, item: Item) -> IndexKey | None:
 
     Call `check_index_keys` first: values of wrong type do not get here.
     """
-    hash_value = item.get(index.hash.name)
-    if hash_value is None:
-        return None
+    texts: list[str] = []
+    for attribute in index.keys:
+        value = item.get(attribute.name)
+        if value is None:
+            return None
+        texts.append(key_text(value))
     if index.sort is None:
-        return key_text(hash_value), ""
-    sort_value = item.get(index.sort.name)
-    if sort_value is None:
-        return None
-    return key_text(hash_value), key_text(sort_value)
+        texts.append("")
+    return tuple(texts)
 
 
 def check_index_keys(table: TableRecord, item: Item, *, updating: bool = False) -> None:
     """Attributes that are keys of indexes have their types and are not empty. Raises ValidationException."""
     for index in table.indexes:
-        _check_index_part(index, index.hash, item, HASH_BYTES_MAX, updating)
-        if index.sort is not None:
-            _check_index_part(index, index.sort, item, SORT_BYTES_MAX, updating)
+        for attribute in index.hashes:
+            _check_index_part(index, attribute, item, HASH_BYTES_MAX, updating)
+        for attribute in index.sorts:
+            _check_index_part(index, attribute, item, SORT_BYTES_MAX, updating)
 
 
 def _check_index_part(
@@ -160,11 +161,10 @@ def _check_index_part(
 
 def has_index_keys(index: Index, item: Item) -> bool:
     """Whether an existing item fits a new index: right types, not empty (others stay out of it)."""
-    for attribute in (index.hash, index.sort):
-        if attribute is not None:
-            value: AttributeValue | None = item.get(attribute.name)
-            if value is None or not value.get(attribute.type):
-                return False
+    for attribute in index.keys:
+        value: AttributeValue | None = item.get(attribute.name)
+        if value is None or not value.get(attribute.type):
+            return False
     return True
 
 

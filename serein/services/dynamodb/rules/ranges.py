@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from serein.engines.expressions.errors import ValidationException
-from serein.engines.expressions.key_conditions import KeyTerm
+from serein.engines.expressions.key_conditions import (
+    KeyRange,
+    KeyTerm,
+    bind_composite_range,
+    bind_key_range,
+)
 from serein.engines.expressions.values import Item, key_text, normalise_value
 from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
 
@@ -39,6 +44,19 @@ class Range(msgspec.Struct, frozen=True):
         if forward:
             return msgspec.structs.replace(self, start=rest, start_after=True)
         return msgspec.structs.replace(self, stop=rest, stop_after=False)
+
+
+def bound_range(keyed: TableRecord | Index, terms: Sequence[KeyTerm]) -> KeyRange:
+    """What key conditions say of a table or index. Raises ValidationException."""
+    hash_key, sort_key = keyed.hash, keyed.sort
+    if len(keyed.keys) > 2 or len(keyed.hashes) > 1:
+        return bind_composite_range(
+            terms,
+            [(key.name, key.type) for key in keyed.hashes],
+            [(key.name, key.type) for key in keyed.sorts],
+        )
+    sort = None if sort_key is None else (sort_key.name, sort_key.type)
+    return bind_key_range(terms, (hash_key.name, hash_key.type), sort)
 
 
 def query_range(prefix: Key, term: KeyTerm | None) -> Range:
@@ -78,13 +96,15 @@ def _successor(text: str) -> str | None:
 
 def row_key_parts(table: TableRecord, index: Index | None, item: Item) -> Key:
     """The key parts of an item's row in the table or index, behind its id."""
-    base = _parts(table.hash, table.sort, item)
-    return base if index is None else _parts(index.hash, index.sort, item) + base
+    base = _parts(table, item)
+    return base if index is None else _parts(index, item) + base
 
 
-def _parts(hash_key: KeyAttribute, sort_key: KeyAttribute | None, item: Item) -> tuple[str, str]:
-    hash_text = key_text(item[hash_key.name])
-    return hash_text, "" if sort_key is None else key_text(item[sort_key.name])
+def _parts(keyed: TableRecord | Index, item: Item) -> Key:
+    texts = [key_text(item[attribute.name]) for attribute in keyed.keys]
+    if keyed.sort is None:
+        texts.append("")
+    return tuple(texts)
 
 
 def start_key_parts(table: TableRecord, index: Index | None, key: Mapping[str, Any]) -> Key:
@@ -106,10 +126,10 @@ def _invalid_start() -> ValidationException:
 
 
 def _key_attributes(table: TableRecord, index: Index | None) -> list[KeyAttribute]:
-    found = [table.hash, table.sort]
+    found = list(table.keys)
     if index is not None:
-        found += [index.hash, index.sort]
-    return [attribute for attribute in found if attribute is not None]
+        found += index.keys
+    return found
 
 
 def last_key(table: TableRecord, index: Index | None, item: Item) -> Item:

@@ -17,6 +17,7 @@ from serein.engines.expressions.values import ITEM_BYTES_MAX, Item, item_size
 from serein.kernel.operations import Read, Tx
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
 from serein.services.dynamodb.rules.changes import note_change
+from serein.services.dynamodb.rules.expiry import note_expiry
 from serein.services.dynamodb.rules.keys import RowKey, index_key
 
 HEADER = 4
@@ -98,6 +99,8 @@ def write_item(
     changed = 0
     for index in table.indexes:
         changed += _write_index(tx, index, table, key, old, item, row)
+    if table.ttl_id:
+        note_expiry(tx, table, key, old, item)
     if table.stream_view and old != item:
         note_change(tx, table, old, item)
     return changed
@@ -112,8 +115,10 @@ def remove_item(
     for index in table.indexes:
         before = index_key(index, old)
         if before is not None:
-            tx.delete(INDEX_ROWS, index.id, before[0], before[1], key[0], key[1])
+            tx.delete(INDEX_ROWS, index.id, *before, *key)
             changed += 1
+    if table.ttl_id:
+        note_expiry(tx, table, key, old, None)
     if table.stream_view:
         note_change(tx, table, old, None, expired=expired)
     return changed
@@ -127,13 +132,13 @@ def _write_index(
     if after is None:
         if before is None:
             return 0
-        tx.delete(INDEX_ROWS, index.id, before[0], before[1], key[0], key[1])
+        tx.delete(INDEX_ROWS, index.id, *before, *key)
         return 1
     if before is not None and before != after:
-        tx.delete(INDEX_ROWS, index.id, before[0], before[1], key[0], key[1])
+        tx.delete(INDEX_ROWS, index.id, *before, *key)
     tx.put_bytes(
         INDEX_ROWS,
-        (index.id, after[0], after[1], key[0], key[1]),
+        (index.id, *after, *key),
         index_row(index, table, item, row),
     )
     return 1

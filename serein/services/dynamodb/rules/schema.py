@@ -15,6 +15,8 @@ from serein.services.dynamodb.rules.names import check_name
 LOCAL_INDEXES_MAX = 5
 GLOBAL_INDEXES_MAX = 20
 PROJECTED_ATTRIBUTES_MAX = 100
+ATTRIBUTES_OF_KEY_MAX = 4
+UNITS_MAX = 1_000_000_000_000
 
 Keys = tuple[KeyAttribute, KeyAttribute | None]
 
@@ -44,6 +46,36 @@ def key_names(schema: Sequence[Mapping[str, str]]) -> list[str]:
                 "Both the Hash Key and the Range Key element in the KeySchema have the same name"
             )
     return [element["AttributeName"] for element in schema]
+
+
+def index_key_names(schema: Sequence[Mapping[str, str]]) -> tuple[list[str], list[str]]:
+    """The names of a global index's partition and sort key attributes, up to four of each. Raises.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+    """
+    kinds = [element["KeyType"] for element in schema]
+    if len(schema) <= 2 and kinds != ["HASH", "HASH"]:
+        names = key_names(schema)
+        return names[:1], names[1:]
+    if kinds[0] != "HASH":
+        raise ValidationException(
+            "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"
+        )
+    hashes = [element["AttributeName"] for element in schema if element["KeyType"] == "HASH"]
+    sorts = [element["AttributeName"] for element in schema if element["KeyType"] == "RANGE"]
+    if "HASH" in kinds[len(hashes) :]:
+        raise ValidationException(
+            "Invalid KeySchema: All HASH key elements must come before the RANGE key elements"
+        )
+    for kind, names in (("HASH", hashes), ("RANGE", sorts)):
+        if len(names) > ATTRIBUTES_OF_KEY_MAX:
+            raise ValidationException(
+                f"Invalid KeySchema: The number of {kind} key elements exceeds the limit of "
+                f"{ATTRIBUTES_OF_KEY_MAX}"
+            )
+    if len({*hashes, *sorts}) < len(schema):
+        raise ValidationException("Invalid KeySchema: Some key elements have the same name")
+    return hashes, sorts
 
 
 def definitions_of(request: Mapping[str, Any]) -> dict[str, KeyAttribute]:
@@ -123,7 +155,20 @@ def check_index_lists(request: Mapping[str, Any], table_keys: Sequence[str]) -> 
     for given in local or []:
         _check_local_keys(given, table_keys)
     for given in global_ or []:
-        key_names(given["KeySchema"])
+        index_key_names(given["KeySchema"])
+    check_projected_count([*(local or []), *(global_ or [])])
+
+
+def check_projected_count(indexes: Iterable[Mapping[str, Any]], present: int = 0) -> None:
+    """All indexes of a table project at most 100 attributes by name. Raises ValidationException."""
+    count = present + sum(
+        len((given.get("Projection") or {}).get("NonKeyAttributes") or ()) for given in indexes
+    )
+    if count > PROJECTED_ATTRIBUTES_MAX:
+        raise parameter_invalid(
+            "The total number of non-key attributes projected into the secondary indexes of the "
+            f"table exceeds the limit of {PROJECTED_ATTRIBUTES_MAX}"
+        )
 
 
 def _check_local_keys(given: Mapping[str, Any], table_keys: Sequence[str]) -> None:
@@ -161,13 +206,21 @@ def make_index(
     throughput = Throughput()
     if global_:
         throughput = index_throughput(given, pay_per_request)
-    hash_key, sort_key = key_attributes(key_names(given["KeySchema"]), definitions)
+    if included and len(set(included)) < len(included):
+        twice = next(one for one in included if included.count(one) > 1)
+        raise parameter_invalid(f"NonKeyAttributes contains duplicate attribute: {twice}")
+    hashes, sorts = index_key_names(given["KeySchema"])
+    hash_keys = [definitions[one] for one in hashes]
+    sort_keys = [definitions[one] for one in sorts]
     return Index(
         id=id,
         name=name,
         global_=global_,
-        hash=hash_key,
-        sort=sort_key,
+        hash=hash_keys[0],
+        sort=sort_keys[0] if sort_keys else None,
+        more_hash=tuple(hash_keys[1:]),
+        more_sort=tuple(sort_keys[1:]),
+        warm=dict(given.get("WarmThroughput") or {}),
         projection=kind,
         included=tuple(included or ()),
         throughput=throughput,
@@ -189,7 +242,17 @@ def index_throughput(given: Mapping[str, Any], pay_per_request: bool) -> Through
         return Throughput()
     if not throughput:
         raise parameter_invalid(f"ProvisionedThroughput must be specified for index: {name}")
-    return Throughput(read=throughput["ReadCapacityUnits"], write=throughput["WriteCapacityUnits"])
+    return throughput_of(throughput, f" for index {name}")
+
+
+def throughput_of(given: Mapping[str, int], place: str = "") -> Throughput:
+    """Units as a request gives them. Raises ValidationException."""
+    for member in ("ReadCapacityUnits", "WriteCapacityUnits"):
+        if given[member] > UNITS_MAX:
+            raise ValidationException(
+                f"Given value {given[member]} for {member} is out of bounds{place}"
+            )
+    return Throughput(read=given["ReadCapacityUnits"], write=given["WriteCapacityUnits"])
 
 
 def table_throughput(request: Mapping[str, Any]) -> Throughput:
@@ -207,7 +270,7 @@ def table_throughput(request: Mapping[str, Any]) -> Throughput:
             "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
             "PROVISIONED"
         )
-    return Throughput(read=throughput["ReadCapacityUnits"], write=throughput["WriteCapacityUnits"])
+    return throughput_of(throughput)
 
 
 def stream_view(specification: Mapping[str, Any] | None) -> str:

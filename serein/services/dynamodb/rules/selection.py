@@ -187,11 +187,11 @@ def check_index_serves(
     return True
 
 
-def check_filter_attributes(selection: Selection, names: tuple[str, ...]) -> None:
+def check_filter_attributes(selection: Selection, keyed: TableRecord | Index) -> None:
     """A Query's filter is not about its key. Raises ValidationException."""
     if selection.filter is None:
         return
-    for name in names:
+    for name in [key.name for key in keyed.keys]:
         if name in selection.filter.roots:
             kind = "Filter Expression" if selection.filter.parameter != "Filter" else "QueryFilter"
             raise ValidationException(

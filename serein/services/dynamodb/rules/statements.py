@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.ht
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
+from math import prod
 from typing import Any
 
 import msgspec
@@ -19,10 +21,11 @@ from serein.engines.expressions.scope import Scope
 from serein.engines.expressions.syntax import Call, Node, Operation, Path, Value
 from serein.engines.expressions.updates import Update, build_update
 from serein.engines.expressions.values import AttributeValue, Item, key_text, normalise_value
-from serein.services.dynamodb.records import Index, TableRecord
-from serein.services.dynamodb.rules.ranges import Range, query_range
+from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
+from serein.services.dynamodb.rules.ranges import Key, Range, query_range
 
 PARAMETER = "PartiQL statement"
+RANGES_MAX = 100
 _RANGES = ("=", "<", "<=", ">", ">=", "BETWEEN", "begins_with")
 
 
@@ -109,45 +112,56 @@ def plan_reading(statement: Statement, table: TableRecord, index: Index | None) 
     keyed: TableRecord | Index = table if index is None else index
     condition = where_condition(statement)
     terms = _terms(statement)
-    hashes = _hash_values(keyed, terms)
+    prefixes = _key_prefixes(keyed, terms)
     if statement.order_by:
-        if hashes is None:
+        if prefixes is None:
             raise ValidationException(
                 "Must have WHERE clause in the statement when using ORDER BY clause."
             )
-        names = [key.name for key in (keyed.hash, keyed.sort) if key is not None]
+        names = [key.name for key in keyed.keys]
         if statement.order_by not in names:
             raise ValidationException(
                 f"Variable reference {statement.order_by} in ORDER BY clause must be part of the "
                 "primary key"
             )
     ranges = [Range((keyed.id,))]
-    if hashes is not None:
-        sort = _sort_term(keyed, terms)
-        ranges = [query_range((keyed.id, key_text(value)), sort) for value in hashes]
+    if prefixes is not None:
+        ranges = [_key_range(keyed, prefix, terms) for prefix in prefixes]
     return Reading(ranges, statement.descending, condition, _projection(statement))
 
 
-def _hash_values(keyed: TableRecord | Index, terms: list[KeyTerm]) -> list[AttributeValue] | None:
-    for term in terms:
-        if (
-            term.attribute == keyed.hash.name
-            and term.operator in ("=", "IN")
-            and all(keyed.hash.type in operand for operand in term.operands)
-        ):
-            unique = {key_text(operand): operand for operand in term.operands}
-            return list(unique.values())
-    return None
-
-
-def _sort_term(keyed: TableRecord | Index, terms: list[KeyTerm]) -> KeyTerm | None:
-    if keyed.sort is None:
+def _key_prefixes(keyed: TableRecord | Index, terms: list[KeyTerm]) -> list[Key] | None:
+    """The partition keys that the terms name (by `=` or IN), as key texts; None where they name not all of one."""
+    options: list[list[str]] = []
+    for attribute in keyed.hashes:
+        term = _term_on(attribute, terms, ("=", "IN"))
+        if term is None:
+            return None
+        options.append(list(dict.fromkeys(key_text(operand) for operand in term.operands)))
+    if prod(map(len, options)) > RANGES_MAX:
         return None
+    return list(product(*options))
+
+
+def _key_range(keyed: TableRecord | Index, prefix: Key, terms: list[KeyTerm]) -> Range:
+    """The rows under one partition key that the terms on the sort key leave."""
+    found = (keyed.id, *prefix)
+    for attribute in keyed.sorts:
+        term = _term_on(attribute, terms, _RANGES)
+        if term is None or term.operator != "=" or attribute is keyed.sorts[-1]:
+            return query_range(found, term)
+        found += (key_text(term.operands[0]),)
+    return Range(found)
+
+
+def _term_on(
+    attribute: KeyAttribute, terms: list[KeyTerm], operators: tuple[str, ...]
+) -> KeyTerm | None:
     for term in terms:
         if (
-            term.attribute == keyed.sort.name
-            and term.operator in _RANGES
-            and all(keyed.sort.type in operand for operand in term.operands)
+            term.attribute == attribute.name
+            and term.operator in operators
+            and all(attribute.type in operand for operand in term.operands)
         ):
             return term
     return None

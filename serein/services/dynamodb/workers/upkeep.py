@@ -1,11 +1,9 @@
-"""What goes on by itself: rows of deleted tables go, new indexes fill, items expire, old records go."""
+"""What goes on by itself: rows of deleted tables go, new indexes fill, old records go."""
 
 from __future__ import annotations
 
-import asyncio
 from itertools import islice
 
-import orjson
 from msgspec.structs import replace
 
 from serein.contracts.change_streams import STREAM_COUNTERS, STREAM_RECORDS, STREAMS, Stream
@@ -14,23 +12,17 @@ from serein.services.dynamodb.operations.tables import PURGE_BELL
 from serein.services.dynamodb.operations.transactions import TOKEN_PERIOD_S
 from serein.services.dynamodb.records import (
     BACKFILLS,
+    EXPIRIES,
     INDEX_ROWS,
     ITEMS,
     PURGES,
     TABLES,
     TOKENS,
     Backfill,
-    TableRecord,
 )
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index
-from serein.services.dynamodb.rules.expiry import expired_key
-from serein.services.dynamodb.rules.keys import RowKey
-from serein.services.dynamodb.rules.ranges import row_key_parts
-from serein.services.dynamodb.rules.rows import decode_row, read_row, remove_item
 
 ROWS_AT_ONCE = 500
-EXPIRY_PAUSE_S = 60.0
-EXPIRY_PAUSE_FACTOR = 20
 TRIM_PAUSE_S = 600.0
 RECORD_AGE_MAX_S = 24 * 3600
 
@@ -49,7 +41,7 @@ def purge_batch(tx: Tx) -> None:
     first = next(iter(tx.scan(PURGES)), None)
     if first is None:
         return
-    table = INDEX_ROWS if first.indexed else ITEMS
+    table = EXPIRIES if first.expiries else INDEX_ROWS if first.indexed else ITEMS
     keys = [key for key, _ in islice(tx.scan(table, (first.id,)), ROWS_AT_ONCE)]
     for key in keys:
         tx.delete(table, *key)
@@ -85,66 +77,6 @@ def backfill_batch(tx: Tx, index_id: str) -> None:
         replace(one, status="ACTIVE") if one.id == index_id else one for one in table.indexes
     )
     tx.put(TABLES, replace(table, indexes=indexes))
-
-
-async def expire(cx: Context) -> None:
-    """Remove items whose time is over: a look through each table every minute, or less often if it takes long."""
-    while True:
-        started = cx.clock.now()
-        tables = [table for table in cx.read().scan(TABLES) if table.ttl_attribute]
-        for table in tables:
-            after: RowKey | None = None
-            while True:
-                due, after = _due_keys(cx, table, after)
-                if due:
-                    await cx.transact(expire_items, table, due)
-                if after is None:
-                    break
-                # Others want to be served between two looks.
-                await asyncio.sleep(0)
-        now = cx.clock.now()
-        await cx.clock.sleep_until(now + max(EXPIRY_PAUSE_S, (now - started) * EXPIRY_PAUSE_FACTOR))
-
-
-def _due_keys(
-    cx: Context, table: TableRecord, after: RowKey | None
-) -> tuple[list[RowKey], RowKey | None]:
-    """The expired keys among the next rows, and where to go on (None at the end)."""
-    read = cx.read()
-    now = cx.clock.now()
-    rows = list(
-        read.snapshot.scan_values(
-            ITEMS,
-            (table.id,),
-            start=after or (),
-            start_after=after is not None,
-            limit=ROWS_AT_ONCE,
-        )
-    )
-    mark = orjson.dumps(table.ttl_attribute)
-    due: list[RowKey] = []
-    for row in rows:
-        if mark in row:
-            key = expired_key(table, decode_row(row), now)
-            if key is not None:
-                due.append(key)
-    if len(rows) < ROWS_AT_ONCE:
-        return due, None
-    last = row_key_parts(table, None, decode_row(rows[-1]))
-    return due, (last[0], last[1])
-
-
-def expire_items(tx: Tx, table: TableRecord, keys: list[RowKey]) -> None:
-    """Remove those of `keys` whose items are expired still."""
-    present = tx.get(TABLES, table.account, table.region, table.name)
-    if present is None or present.id != table.id or not present.ttl_attribute:
-        return
-    for key in keys:
-        row = read_row(tx, present, key)
-        if row is not None:
-            item = decode_row(row)
-            if expired_key(present, item, tx.now) is not None:
-                remove_item(tx, present, key, item, expired=True)
 
 
 async def trim(cx: Context) -> None:

@@ -32,7 +32,7 @@ from serein.services.iam.records import (
     Role,
     User,
 )
-from serein.services.iam.rules.aws_managed import aws_policies
+from serein.services.iam.rules.aws_managed import aws_policies, aws_version_or_none
 from serein.services.iam.rules.documents import encoded
 
 Entity = User | Group | Role | ManagedPolicy
@@ -66,13 +66,10 @@ def _entities(read: Read) -> Iterator[tuple[str, str, Entity]]:
         yield f"3{role.name.lower()}", "Role", role
     for policy in read.scan(POLICIES, account):
         yield f"41{policy.name.lower()}", "LocalManagedPolicy", policy
-    attached = [
-        policy
-        for arn, (policy, _) in aws_policies().items()
-        if read.count(ATTACHED_TO, (*account, arn))
-    ]
-    for policy in sorted(attached, key=lambda policy: policy.name.lower()):
-        yield f"42{policy.name.lower()}", "AWSManagedPolicy", policy
+    attached = {each.arn for each in read.scan(ATTACHED_TO, account)}
+    for policy in aws_policies():
+        if policy.arn in attached:
+            yield f"42{policy.name.lower()}", "AWSManagedPolicy", policy
 
 
 def _detail(read: Read, entity: Entity) -> Answer:
@@ -107,8 +104,8 @@ def _detail(read: Read, entity: Entity) -> Answer:
 
 
 def _policy_detail(read: Read, policy: ManagedPolicy) -> Answer:
-    known = aws_policies().get(policy.arn)
-    versions = [known[1]] if known else list(read.scan(VERSIONS, (policy.arn,), reverse=True))
+    known = aws_version_or_none(policy.arn)
+    versions = [known] if known else list(read.scan(VERSIONS, (policy.arn,), reverse=True))
 
     def show_version(version: PolicyVersion) -> Answer:
         return {

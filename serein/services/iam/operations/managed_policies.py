@@ -36,7 +36,7 @@ from serein.services.iam.records import (
     ManagedPolicy,
     PolicyVersion,
 )
-from serein.services.iam.rules.aws_managed import aws_policies
+from serein.services.iam.rules.aws_managed import aws_policies, aws_version_or_none
 from serein.services.iam.rules.documents import check_managed, encoded
 from serein.services.iam.rules.ids import unique_id
 from serein.services.iam.rules.names import ValidationError, path_of, tags_of_request
@@ -150,8 +150,7 @@ def _in_scope(read: Read, scope: str) -> Iterator[ManagedPolicy]:
     if scope != "AWS":
         yield from read.scan(POLICIES, (read.account,))
     if scope != "Local":
-        known = [policy for policy, _ in aws_policies().values()]
-        yield from sorted(known, key=lambda policy: policy.name.lower())
+        yield from aws_policies()
 
 
 @operation("DeletePolicy", on=on_policy)
@@ -244,8 +243,8 @@ def get_policy_version(read: Read, request: Request) -> Answer:
 def list_policy_versions(read: Read, request: Request) -> Answer:
     """The versions of a managed policy, the newest first, without their documents."""
     policy = find_policy(read, request["PolicyArn"])
-    known = aws_policies().get(policy.arn)
-    versions = [known[1]] if known else list(read.scan(VERSIONS, (policy.arn,)))
+    known = aws_version_or_none(policy.arn)
+    versions = [known] if known else list(read.scan(VERSIONS, (policy.arn,)))
     return page(
         "policy_versions",
         "Versions",

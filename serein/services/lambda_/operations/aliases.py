@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from serein.kernel import pages
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.lambda_.access import find_latest, function_of, name_of
 from serein.services.lambda_.model import (
-    PreconditionFailedException,
     ResourceConflictException,
     ResourceNotFoundException,
 )
@@ -20,11 +17,16 @@ from serein.services.lambda_.records import (
     FUNCTIONS,
     LATEST,
     POLICIES,
+    PROVISIONED,
+    PROVISIONED_DOORBELL,
+    URLS,
+    URLS_BY_ID,
     Alias,
     Answer,
     Request,
 )
-from serein.services.lambda_.rules.configuration import refuse
+from serein.services.lambda_.rules.configuration import page_start, refuse
+from serein.services.lambda_.rules.conflicts import check_revision, not_there
 from serein.services.lambda_.rules.names import FunctionName, not_found
 
 
@@ -65,12 +67,7 @@ def list_aliases(read: Read, request: Request) -> Answer:
     name = name_of(read, request)
     find_latest(read, name)
     wanted = request.get("FunctionVersion")
-    after: tuple[Any, ...] = ()
-    if marker := request.get("Marker"):
-        try:
-            after = tuple(pages.decode_token("ListAliases", marker))
-        except pages.InvalidPageToken as error:
-            raise refuse("Invalid marker") from error
+    after = page_start(request, "ListAliases")
     key = (name.account, name.region, name.name)
     aliases = (
         alias
@@ -88,13 +85,11 @@ def list_aliases(read: Read, request: Request) -> Answer:
 def update_alias(tx: Tx, request: Request) -> Answer:
     """Point an alias elsewhere."""
     name = name_of(tx, request)
-    alias = _find(tx, name, request["Name"])
-    if request.get("RevisionId", alias.revision) != alias.revision:
-        raise PreconditionFailedException(
-            "The Revision Id provided does not match the latest Revision Id. Call the "
-            "GetFunction/GetAlias API to retrieve the latest Revision Id",
-            fields={"Type": "User"},
-        )
+    alias = tx.get(ALIASES, name.account, name.region, name.name, request["Name"])
+    if alias is None:
+        find_latest(tx, name)
+        raise not_there(f"Alias not found: {name.arn}:{request['Name']}")
+    check_revision(request.get("RevisionId"), alias.revision)
     version = request.get("FunctionVersion", alias.version)
     _check_version(tx, name, version)
     weights = alias.weights
@@ -108,6 +103,7 @@ def update_alias(tx: Tx, request: Request) -> Answer:
         revision=tx.new_id(),
     )
     tx.put(ALIASES, changed)
+    tx.ring(PROVISIONED_DOORBELL)
     return _shown(name, changed)
 
 
@@ -116,8 +112,12 @@ def delete_alias(tx: Tx, request: Request) -> Answer:
     """Forget an alias, if it is there, and what hung on it."""
     name = name_of(tx, request)
     key = (name.account, name.region, name.name, request["Name"])
-    for table in (ALIASES, POLICIES, EVENT_CONFIGS):
+    url = tx.get(URLS, *key)
+    if url is not None:
+        tx.delete(URLS_BY_ID, url.id)
+    for table in (ALIASES, POLICIES, EVENT_CONFIGS, PROVISIONED, URLS):
         tx.delete(table, *key)
+    tx.ring(PROVISIONED_DOORBELL)
     return {}
 
 

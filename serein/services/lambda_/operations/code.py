@@ -8,20 +8,30 @@ from types import ModuleType
 import msgspec
 
 from serein.base.errors import AwsError
-from serein.kernel.operations import Context, Tx, operation, pass_role
+from serein.kernel.operations import Context, Read, Tx, operation, pass_role
 from serein.runtimes.archives import (
     ZIPPED_BYTES_MAX,
     ArchiveTooLarge,
     BadArchive,
     code_hash,
 )
-from serein.services.lambda_.access import find_latest, function_of, name_of, new_function_of
+from serein.services.lambda_.access import (
+    find_latest,
+    function_of,
+    name_of,
+    new_function_of,
+    settings_of,
+)
 from serein.services.lambda_.functions import PRINCIPAL, Functions, whole
-from serein.services.lambda_.model import ResourceConflictException
+from serein.services.lambda_.model import (
+    CodeVerificationFailedException,
+    ResourceConflictException,
+)
+from serein.services.lambda_.operations.code_signing import config_or_refused
 from serein.services.lambda_.operations.configurations import (
-    check_revision,
     check_role,
     code_blobs,
+    layers_needed,
     settings_in,
 )
 from serein.services.lambda_.operations.versions import publish
@@ -36,12 +46,15 @@ from serein.services.lambda_.records import (
 )
 from serein.services.lambda_.rules.configuration import (
     check_environment,
+    check_size,
+    check_tags,
     check_timeout,
     configuration_of,
     creating,
     refuse,
     updating,
 )
+from serein.services.lambda_.rules.conflicts import check_revision
 from serein.services.lambda_.rules.names import NAME_LENGTH_MAX
 from serein.store.blobs import BlobId
 
@@ -55,6 +68,7 @@ class Code(msgspec.Struct, frozen=True):
     blob: str
     sha256: str
     size: int
+    unzipped: int
 
 
 def operations(functions: Functions) -> ModuleType:
@@ -64,43 +78,42 @@ def operations(functions: Functions) -> ModuleType:
     @operation(
         "CreateFunction",
         on=new_function_of,
-        needs=[pass_role("Role", PRINCIPAL)],
-        ignores=(
-            "CodeSigningConfigArn",
-            "FileSystemConfigs",
-            "KMSKeyArn",
-            "SnapStart",
-            "VpcConfig",
-        ),
+        needs=[pass_role("Role", PRINCIPAL), layers_needed],
+        ignores=("FileSystemConfigs", "KMSKeyArn"),
     )
     async def create_function(cx: Context, request: Request) -> Answer:
         """Create a function. It is answered as Pending and active as soon as somebody looks."""
         _check_new(request)
+        _check_signature(cx.read(), request.get("CodeSigningConfigArn", ""))
         await check_role(cx, request["Role"], cx.account)
         code = await accept_code(cx, functions, request.get("Code", {}))
         function = await cx.transact(_create, request, code)
         # What functions are forked from is made ready while the caller waits for Active.
         functions.warm(cx)
-        if request.get("Publish"):
-            return configuration_of(function)
-        return creating(configuration_of(function))
+        return creating(configuration_of(function, arn=function.arn), cx.new_id())
 
     @operation("UpdateFunctionCode", on=function_of, ignores=("SourceKMSKeyArn",))
     async def update_function_code(cx: Context, request: Request) -> Answer:
         """Replace the code of $LATEST, and publish a version of it if asked."""
         name = name_of(cx.read(), request)
-        check_revision(find_latest(cx.read(), name).revision, request)
+        latest = find_latest(cx.read(), name)
+        check_revision(request.get("RevisionId"), latest.revision)
+        _check_signature(cx.read(), settings_of(cx.read(), name).code_signing_config)
         if request.get("ImageUri"):
             raise refuse(
                 "Please provide a zip archive when updating a function with packageType Zip."
             )
         code = await accept_code(cx, functions, request)
         if request.get("DryRun"):
-            return configuration_of(find_latest(cx.read(), name))
+            await cx.blobs.delete(BlobId(code.blob))
+            shown = {"CodeSha256": code.sha256, "CodeSize": code.size}
+            return {**configuration_of(find_latest(cx.read(), name)), **shown}
         function, unused = await cx.transact(_update_code, request, code)
         for blob in unused:
             await cx.blobs.delete(BlobId(blob))
-        return updating(configuration_of(function))
+        if request.get("Publish"):
+            return creating(configuration_of(function), function.revision)
+        return updating(configuration_of(function), cx.new_id())
 
     module.__dict__.update(
         create_function=create_function, update_function_code=update_function_code
@@ -128,6 +141,18 @@ def _check_new(request: Request) -> None:
         )
     check_environment(request.get("Environment", {}).get("Variables"))
     check_timeout(request.get("Timeout", 1))
+    check_tags(request.get("Tags") or {})
+
+
+def _check_signature(read: Read, arn: str) -> None:
+    """What is deployed is never signed here: where a signature is enforced, it is refused."""
+    if arn and config_or_refused(read, arn).untrusted == "Enforce":
+        raise CodeVerificationFailedException(
+            "Lambda cannot deploy the function. The function or layer might be signed using a "
+            "signature that the client is not configured to accept. Check the provided signature "
+            "for unsigned.",
+            fields={"Type": "User"},
+        )
 
 
 def _create(tx: Tx, request: Request, code: Code) -> Function:
@@ -150,7 +175,7 @@ def _create(tx: Tx, request: Request, code: Code) -> Function:
         "snap_start": "None",
         "kms_key_arn": "",
     }
-    given = settings_in(tx, request)
+    given = settings_in(tx, request, None)
     function = Function(
         account=name.account,
         region=name.region,
@@ -161,11 +186,20 @@ def _create(tx: Tx, request: Request, code: Code) -> Function:
         code_sha256=code.sha256,
         code_size=code.size,
         revision=tx.new_id(),
+        build=tx.new_id(),
+        unzipped=code.unzipped,
         modified_at=tx.now,
         **{**defaults, **given},  # type: ignore[arg-type]
     )
+    check_size(function.unzipped, sum(layer.unzipped for layer in function.layers))
     tx.put(FUNCTIONS, function)
-    tx.put(SETTINGS, Settings(account=name.account, region=name.region, function=name.name))
+    settings = Settings(
+        account=name.account,
+        region=name.region,
+        function=name.name,
+        code_signing_config=request.get("CodeSigningConfigArn", ""),
+    )
+    tx.put(SETTINGS, settings)
     if tags := request.get("Tags"):
         tx.tag(function.arn, tags)
     return publish(tx, function, "") if request.get("Publish") else function
@@ -175,7 +209,8 @@ def _update_code(tx: Tx, request: Request, code: Code) -> tuple[Function, set[st
     name = name_of(tx, request)
     function = find_latest(tx, name)
     before = code_blobs(tx, name)
-    check_revision(function.revision, request)
+    check_revision(request.get("RevisionId"), function.revision)
+    check_size(code.unzipped, sum(layer.unzipped for layer in function.layers))
     changed = msgspec.structs.replace(
         function,
         code_blob=code.blob,
@@ -183,6 +218,8 @@ def _update_code(tx: Tx, request: Request, code: Code) -> tuple[Function, set[st
         code_size=code.size,
         architectures=tuple(request.get("Architectures") or function.architectures),
         revision=tx.new_id(),
+        build=tx.new_id(),
+        unzipped=code.unzipped,
         modified_at=tx.now,
     )
     tx.put(FUNCTIONS, changed)
@@ -206,7 +243,7 @@ async def accept_code(cx: Context, functions: Functions, given: Request) -> Code
     else:
         raise refuse("Please provide a source for function code.")
     try:
-        await functions.unpack_archive(archive)
+        unzipped = await functions.unpack_archive(archive)
     except BadArchive as error:
         raise refuse(
             "Could not unzip uploaded file. Please check your file, then try to upload again."
@@ -215,7 +252,7 @@ async def accept_code(cx: Context, functions: Functions, given: Request) -> Code
         raise refuse(f"Unzipped size must be smaller than {error.limit_bytes} bytes") from error
     blob = await cx.blobs.write(archive)
     digest = base64.b64encode(code_hash(archive)).decode()
-    return Code(str(blob), digest, len(archive))
+    return Code(str(blob), digest, len(archive), unzipped)
 
 
 async def _from_bucket(cx: Context, given: Request) -> bytes:

@@ -8,7 +8,8 @@ import msgspec
 
 from serein.base.errors import AwsError
 from serein.kernel import pages
-from serein.kernel.operations import Context, Read, Tx, operation, pass_role
+from serein.kernel.calls import Call
+from serein.kernel.operations import Context, Need, Read, Tx, operation, pass_role
 from serein.services.lambda_.access import (
     find_function,
     find_latest,
@@ -20,7 +21,6 @@ from serein.services.lambda_.access import (
 from serein.services.lambda_.functions import PRINCIPAL, assume_role
 from serein.services.lambda_.model import (
     InvalidParameterValueException,
-    PreconditionFailedException,
     ResourceConflictException,
 )
 from serein.services.lambda_.records import (
@@ -29,6 +29,8 @@ from serein.services.lambda_.records import (
     FUNCTIONS,
     LATEST,
     POLICIES,
+    PROVISIONED,
+    PROVISIONED_DOORBELL,
     SETTINGS,
     URLS,
     URLS_BY_ID,
@@ -40,16 +42,26 @@ from serein.services.lambda_.records import (
 from serein.services.lambda_.rules.configuration import (
     LAYERS_MAX,
     check_environment,
+    check_size,
     check_timeout,
     configuration_of,
+    logging_of,
+    network_of,
+    page_start,
     refuse,
     updating,
 )
-from serein.services.lambda_.rules.names import FunctionName, not_found
+from serein.services.lambda_.rules.conflicts import check_revision
+from serein.services.lambda_.rules.names import FunctionName
 from serein.store.blobs import BlobId
-from serein.store.tables import Key
 
 _PAGE_SIZE = 50
+
+
+def layers_needed(call: Call) -> Iterator[Need]:
+    """Whoever uses a layer must be allowed to get it."""
+    for arn in call.params.get("Layers") or ():
+        yield Need("lambda:GetLayerVersion", arn)
 
 
 @operation("GetFunction", on=qualified_function_of)
@@ -85,7 +97,7 @@ def get_function_configuration(read: Read, request: Request) -> Answer:
 def list_functions(read: Read, request: Request) -> Answer:
     """The account's functions in the region; with `FunctionVersion=ALL` every version of them."""
     every = request.get("FunctionVersion") == "ALL"
-    after = _start(request, "ListFunctions")
+    after = page_start(request, "ListFunctions")
 
     def functions() -> Iterator[Function]:
         for function in read.scan(
@@ -110,7 +122,7 @@ def list_versions_by_function(read: Read, request: Request) -> Answer:
     """$LATEST and the published versions of a function."""
     name = name_of(read, request)
     find_latest(read, name)
-    after = _start(request, "ListVersionsByFunction")
+    after = page_start(request, "ListVersionsByFunction")
     scanned = read.scan(
         FUNCTIONS,
         (name.account, name.region, name.name),
@@ -129,8 +141,8 @@ def list_versions_by_function(read: Read, request: Request) -> Answer:
 @operation(
     "UpdateFunctionConfiguration",
     on=function_of,
-    needs=[pass_role("Role", PRINCIPAL)],
-    ignores=("ImageConfig", "KMSKeyArn", "VpcConfig", "FileSystemConfigs", "SnapStart"),
+    needs=[pass_role("Role", PRINCIPAL), layers_needed],
+    ignores=("ImageConfig", "KMSKeyArn", "FileSystemConfigs"),
 )
 async def update_function_configuration(cx: Context, request: Request) -> Answer:
     """Change the configuration of $LATEST."""
@@ -139,16 +151,21 @@ async def update_function_configuration(cx: Context, request: Request) -> Answer
     if "Role" in request:
         await check_role(cx, request["Role"], cx.account)
     function = await cx.transact(_update, request)
-    return updating(configuration_of(function))
+    return updating(configuration_of(function), cx.new_id())
 
 
 def _update(tx: Tx, request: Request) -> Function:
     name = name_of(tx, request)
     function = find_latest(tx, name)
-    check_revision(function.revision, request)
+    check_revision(request.get("RevisionId"), function.revision)
     changed = msgspec.structs.replace(
-        function, **settings_in(tx, request), revision=tx.new_id(), modified_at=tx.now
+        function,
+        **settings_in(tx, request, function),
+        revision=tx.new_id(),
+        build=tx.new_id(),
+        modified_at=tx.now,
     )
+    check_size(changed.unzipped, sum(layer.unzipped for layer in changed.layers))
     tx.put(FUNCTIONS, changed)
     return changed
 
@@ -174,9 +191,10 @@ def _delete(tx: Tx, request: Request) -> set[str]:
     find_latest(tx, name)
     for url in list(tx.scan(URLS, key)):
         tx.delete(URLS_BY_ID, url.id)
-    for table in (FUNCTIONS, ALIASES, POLICIES, SETTINGS, EVENT_CONFIGS, URLS):
+    for table in (FUNCTIONS, ALIASES, POLICIES, SETTINGS, EVENT_CONFIGS, URLS, PROVISIONED):
         tx.delete_range(table, key)
     tx.untag(name.arn)
+    tx.ring(PROVISIONED_DOORBELL)
     return before
 
 
@@ -197,25 +215,18 @@ def _delete_version(tx: Tx, name: FunctionName) -> None:
                 " Please delete them first.",
                 fields={"Type": "User"},
             )
-    if not tx.delete(FUNCTIONS, *key, int(name.qualifier)):
-        raise not_found(name.qualified_arn)
+    # One that is not there is as good as deleted, if the function is.
+    find_latest(tx, name)
+    for table in (POLICIES, EVENT_CONFIGS, PROVISIONED):
+        tx.delete(table, *key, name.qualifier)
+    tx.delete(FUNCTIONS, *key, int(name.qualifier))
+    tx.ring(PROVISIONED_DOORBELL)
 
 
 # What other operations on functions use, too.
 
 
-def check_revision(revision: str, request: Request) -> None:
-    """Raises PreconditionFailedException when the caller knows another revision."""
-    wanted = request.get("RevisionId")
-    if wanted and wanted != revision:
-        raise PreconditionFailedException(
-            "The Revision Id provided does not match the latest Revision Id. Call the "
-            "GetFunction/GetAlias API to retrieve the latest Revision Id",
-            fields={"Type": "User"},
-        )
-
-
-def settings_in(read: Read, request: Request) -> dict[str, object]:
+def settings_in(read: Read, request: Request, before: Function | None) -> dict[str, object]:
     """The members of a Function that a create or update request sets. Raises InvalidParameterValueException."""
     found: dict[str, object] = {}
     for member, field in (
@@ -225,7 +236,6 @@ def settings_in(read: Read, request: Request) -> dict[str, object]:
         ("Timeout", "timeout_s"),
         ("MemorySize", "memory_mb"),
         ("Runtime", "runtime"),
-        ("VpcConfig", "vpc"),
         ("KMSKeyArn", "kms_key_arn"),
     ):
         if member in request:
@@ -246,11 +256,10 @@ def settings_in(read: Read, request: Request) -> dict[str, object]:
         found["layers"] = _layers(read, request["Layers"])
     if "LoggingConfig" in request:
         name = request["FunctionName"].rpartition(":")[2]
-        found["logging"] = {
-            "LogFormat": "Text",
-            "LogGroup": f"/aws/lambda/{name}",
-            **request["LoggingConfig"],
-        }
+        known = before.logging if before is not None else {"LogGroup": f"/aws/lambda/{name}"}
+        found["logging"] = logging_of(request["LoggingConfig"], known)
+    if "VpcConfig" in request:
+        found["vpc"] = network_of(request["VpcConfig"], before.vpc if before else None)
     return found
 
 
@@ -267,6 +276,11 @@ def _layers(read: Read, arns: list[str]) -> tuple[LayerUse, ...]:
                 f"same function. {seen[base]} and {arn} are versions of the same layer."
             )
         seen[base] = arn
+        if arn.split(":")[3] != read.region:
+            raise refuse(
+                "Layers are not in the same region as the function. Layers are expected to be in "
+                f"region {read.region}."
+            )
         try:
             layer = find_layer_version(read, arn)
         except AwsError as error:
@@ -276,6 +290,7 @@ def _layers(read: Read, arns: list[str]) -> tuple[LayerUse, ...]:
             code_size=layer.code_size,
             code_sha256=layer.code_sha256,
             blob=layer.code_blob,
+            unzipped=layer.unzipped,
         )
         used.append(use)
     return tuple(used)
@@ -289,13 +304,3 @@ async def check_role(cx: Context, role: str, account: str) -> None:
         if error.status >= 500:
             raise
         raise refuse("The role defined for the function cannot be assumed by Lambda.") from error
-
-
-def _start(request: Request, listing: str) -> Key:
-    marker = request.get("Marker")
-    if not marker:
-        return ()
-    try:
-        return tuple(part for part in pages.decode_token(listing, marker) if part is not None)
-    except pages.InvalidPageToken as error:
-        raise refuse("Invalid marker") from error

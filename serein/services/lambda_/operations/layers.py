@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from serein.kernel import pages
 from serein.kernel.calls import Call
 from serein.kernel.operations import Context, Read, Tx, operation
 from serein.services.lambda_.access import find_layer_version, layer_of, layer_version_of
@@ -18,7 +19,10 @@ from serein.services.lambda_.records import (
     LayerVersion,
     Request,
 )
-from serein.services.lambda_.rules.configuration import iso_time, refuse
+from serein.services.lambda_.rules.configuration import iso_time, page_start, refuse
+from serein.services.lambda_.rules.conflicts import not_there
+
+_PAGE_SIZE = 50
 
 
 def operations(functions: Functions) -> ModuleType:
@@ -30,7 +34,8 @@ def operations(functions: Functions) -> ModuleType:
         """Keep an archive as the next version of a layer."""
         code = await accept_code(cx, functions, request["Content"])
         layer = await cx.transact(_publish, request, code)
-        return _shown(cx, layer)
+        both = {"CompatibleRuntimes": [], "CompatibleArchitectures": []}
+        return {**both, **_shown(cx, layer)}
 
     module.__dict__.update(publish_layer_version=publish_layer_version)
     return module
@@ -57,6 +62,7 @@ def _publish(tx: Tx, request: Request, code: Code) -> LayerVersion:
         code_blob=code.blob,
         code_sha256=code.sha256,
         code_size=code.size,
+        unzipped=code.unzipped,
         created_at=tx.now,
     )
     tx.put(LAYERS, layer)
@@ -71,9 +77,7 @@ def get_layer_version(read: Read, request: Request) -> Answer:
     name = request["LayerName"].rpartition(":")[2]
     layer = read.get(LAYERS, read.account, read.region, name, request["VersionNumber"])
     if layer is None:
-        raise ResourceNotFoundException(
-            "The resource you requested does not exist.", fields={"Type": "User"}
-        )
+        raise not_there()
     return _shown(read, layer)
 
 
@@ -84,24 +88,43 @@ def _arn_of(call: Call) -> str:
 @operation("GetLayerVersionByArn", on=_arn_of, action="lambda:GetLayerVersion")
 def get_layer_version_by_arn(read: Read, request: Request) -> Answer:
     """A layer version by its ARN."""
-    return _shown(read, find_layer_version(read, request["Arn"]))
+    try:
+        return _shown(read, find_layer_version(read, request["Arn"]))
+    except ResourceNotFoundException as error:
+        raise not_there() from error
 
 
-@operation("ListLayerVersions", ignores=("Marker", "MaxItems"))
+@operation("ListLayerVersions", on=layer_of)
 def list_layer_versions(read: Read, request: Request) -> Answer:
     """A layer's versions, newest first."""
     name = request["LayerName"].rpartition(":")[2]
-    scanned = read.scan(LAYERS, (read.account, read.region, name), reverse=True)
-    return {"LayerVersions": [_summary(layer) for layer in scanned if _fits(layer, request)]}
+    before = page_start(request, "ListLayerVersions")
+    scanned = (
+        layer
+        for layer in read.scan(LAYERS, (read.account, read.region, name), reverse=True)
+        if _fits(layer, request) and (not before or (layer.version,) < before)
+    )
+    page, token = pages.take_page(
+        scanned,
+        min(request.get("MaxItems", _PAGE_SIZE), _PAGE_SIZE),
+        lambda v: pages.encode_token("ListLayerVersions", v.version),
+    )
+    return {"LayerVersions": [_summary(layer) for layer in page], "NextMarker": token}
 
 
-@operation("ListLayers", ignores=("Marker", "MaxItems"))
+@operation("ListLayers")
 def list_layers(read: Read, request: Request) -> Answer:
     """The account's layers with their latest versions."""
     latest: dict[str, LayerVersion] = {}
+    after = page_start(request, "ListLayers")
     for layer in read.scan(LAYERS, (read.account, read.region)):
-        if _fits(layer, request):
+        if _fits(layer, request) and (not after or (layer.name,) > after):
             latest[layer.name] = layer
+    page, token = pages.take_page(
+        latest.values(),
+        min(request.get("MaxItems", _PAGE_SIZE), _PAGE_SIZE),
+        lambda v: pages.encode_token("ListLayers", v.name),
+    )
     return {
         "Layers": [
             {
@@ -109,14 +132,17 @@ def list_layers(read: Read, request: Request) -> Answer:
                 "LayerArn": layer.layer_arn,
                 "LatestMatchingVersion": _summary(layer),
             }
-            for layer in latest.values()
-        ]
+            for layer in page
+        ],
+        "NextMarker": token,
     }
 
 
 @operation("DeleteLayerVersion", on=layer_version_of)
 def delete_layer_version(tx: Tx, request: Request) -> Answer:
     """Forget a layer version; functions that use it go on."""
+    if request["VersionNumber"] < 1:
+        raise refuse("Layer Version Cannot be less than 1")
     name = request["LayerName"].rpartition(":")[2]
     tx.delete(LAYERS, tx.account, tx.region, name, request["VersionNumber"])
     return {}

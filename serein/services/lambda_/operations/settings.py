@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from serein.base.arn import arn_or_none
+from serein.kernel import pages
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.lambda_.access import (
     find_function,
@@ -14,36 +15,39 @@ from serein.services.lambda_.access import (
     function_of,
     name_of,
     qualified_function_of,
+    settings_of,
 )
-from serein.services.lambda_.functions import ACCOUNT_CONCURRENCY
+from serein.services.lambda_.functions import ACCOUNT_CONCURRENCY, UNRESERVED_MIN
 from serein.services.lambda_.model import (
     InvalidParameterValueException,
-    ProvisionedConcurrencyConfigNotFoundException,
     ResourceNotFoundException,
 )
 from serein.services.lambda_.records import (
     EVENT_CONFIGS,
     FUNCTIONS,
     LATEST,
+    LAYERS,
     SETTINGS,
     Answer,
     EventInvokeConfig,
+    Function,
     Request,
-    Settings,
 )
-from serein.services.lambda_.rules.configuration import refuse
-from serein.services.lambda_.rules.names import FunctionName, not_found
+from serein.services.lambda_.rules.configuration import page_start, refuse
+from serein.services.lambda_.rules.conflicts import not_there
+from serein.services.lambda_.rules.names import FunctionName
 
-UNRESERVED_MIN = 100
+_PAGE_SIZE = 50
 CODE_BYTES_MAX = 80_530_636_800
 _DESTINATIONS = ("sqs", "sns", "lambda", "events", "s3")
 
 
 @operation("GetAccountSettings")
-def get_account_settings(read: Read, request: Request) -> Answer:
+def get_accountsettings_of(read: Read, request: Request) -> Answer:
     """The account's limits in the region, and how much of them is used."""
     prefix = (read.account, read.region)
     functions = list(read.scan(FUNCTIONS, prefix))
+    layers = read.scan(LAYERS, prefix)
     reserved = sum(s.reserved_concurrency or 0 for s in read.scan(SETTINGS, prefix))
     return {
         "AccountLimit": {
@@ -54,7 +58,8 @@ def get_account_settings(read: Read, request: Request) -> Answer:
             "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - reserved,
         },
         "AccountUsage": {
-            "TotalCodeSize": sum(f.code_size for f in functions),
+            "TotalCodeSize": sum(f.code_size for f in functions)
+            + sum(layer.code_size for layer in layers),
             "FunctionCount": sum(1 for f in functions if f.version == LATEST),
         },
     }
@@ -76,7 +81,7 @@ def put_function_concurrency(tx: Tx, request: Request) -> Answer:
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MIN}]."
         )
-    tx.put(SETTINGS, msgspec.structs.replace(_settings(tx, name), reserved_concurrency=wanted))
+    tx.put(SETTINGS, msgspec.structs.replace(settings_of(tx, name), reserved_concurrency=wanted))
     return {"ReservedConcurrentExecutions": wanted}
 
 
@@ -85,7 +90,7 @@ def get_function_concurrency(read: Read, request: Request) -> Answer:
     """The concurrency reserved for a function, if any is."""
     name = name_of(read, request)
     find_latest(read, name)
-    reserved = _settings(read, name).reserved_concurrency
+    reserved = settings_of(read, name).reserved_concurrency
     return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
 
 
@@ -94,25 +99,44 @@ def delete_function_concurrency(tx: Tx, request: Request) -> Answer:
     """Give the reserved concurrency back."""
     name = name_of(tx, request)
     find_latest(tx, name)
-    tx.put(SETTINGS, msgspec.structs.replace(_settings(tx, name), reserved_concurrency=None))
+    tx.put(SETTINGS, msgspec.structs.replace(settings_of(tx, name), reserved_concurrency=None))
     return {}
-
-
-@operation("GetFunctionCodeSigningConfig", on=function_of)
-def get_function_code_signing_config(read: Read, request: Request) -> Answer:
-    """No code signing: Serein has none."""
-    name = name_of(read, request)
-    find_latest(read, name)
-    return {"FunctionName": name.name}
 
 
 @operation("GetRuntimeManagementConfig", on=qualified_function_of)
 def get_runtime_management_config(read: Read, request: Request) -> Answer:
-    """When the runtime is updated: as AWS does by default."""
+    """When the runtime of a version is updated."""
     name = name_of(read, request)
-    find_function(read, name)
-    update_on = _settings(read, name).update_runtime_on
-    return {"UpdateRuntimeOn": update_on, "FunctionArn": name.qualified_arn}
+    return _runtime_shown(name, find_function(read, name))
+
+
+@operation("PutRuntimeManagementConfig", on=qualified_function_of)
+def put_runtime_management_config(tx: Tx, request: Request) -> Answer:
+    """Keep when the runtime should be updated; the runtime is the machine's, whichever is said."""
+    name = name_of(tx, request)
+    function = find_function(tx, name)
+    wanted = request["UpdateRuntimeOn"]
+    arn = request.get("RuntimeVersionArn", "")
+    if wanted == "Manual" and not arn:
+        raise refuse("RuntimeVersionArn is required when UpdateRuntimeOn is set to Manual.")
+    if wanted != "Manual" and arn:
+        raise refuse("RuntimeVersionArn is only supported when UpdateRuntimeOn is set to Manual.")
+    changed = msgspec.structs.replace(
+        function, update_runtime_on=wanted, runtime_version_arn=arn, revision=tx.new_id()
+    )
+    tx.put(FUNCTIONS, changed)
+    return _runtime_shown(name, changed)
+
+
+def _runtime_shown(name: FunctionName, function: Function) -> Answer:
+    qualifier = name.qualifier or "$LATEST"
+    shown: Answer = {
+        "UpdateRuntimeOn": function.update_runtime_on,
+        "FunctionArn": f"{name.arn}:{qualifier}",
+    }
+    if function.runtime_version_arn:
+        shown["RuntimeVersionArn"] = function.runtime_version_arn
+    return shown
 
 
 @operation("GetFunctionRecursionConfig", on=function_of)
@@ -120,26 +144,17 @@ def get_function_recursion_config(read: Read, request: Request) -> Answer:
     """What happens to a function that calls itself in a loop."""
     name = name_of(read, request)
     find_latest(read, name)
-    return {"RecursiveLoop": _settings(read, name).recursive_loop}
+    return {"RecursiveLoop": settings_of(read, name).recursive_loop}
 
 
-@operation("PutFunctionRecursionConfig", on=function_of, ignores=("RecursiveLoop",))
+@operation("PutFunctionRecursionConfig", on=function_of)
 def put_function_recursion_config(tx: Tx, request: Request) -> Answer:
-    """Keep what should happen to a function that calls itself in a loop (loops are not detected yet)."""
+    """Say what should happen to a function that calls itself in a loop."""
     name = name_of(tx, request)
     find_latest(tx, name)
     wanted = request["RecursiveLoop"]
-    tx.put(SETTINGS, msgspec.structs.replace(_settings(tx, name), recursive_loop=wanted))
+    tx.put(SETTINGS, msgspec.structs.replace(settings_of(tx, name), recursive_loop=wanted))
     return {"RecursiveLoop": wanted}
-
-
-@operation("GetProvisionedConcurrencyConfig", on=qualified_function_of)
-def get_provisioned_concurrency_config(read: Read, request: Request) -> Answer:
-    """Never there: Serein does not provision concurrency yet."""
-    find_function(read, name_of(read, request))
-    raise ProvisionedConcurrencyConfigNotFoundException(
-        "No Provisioned Concurrency Config found for this function", fields={"Type": "User"}
-    )
 
 
 @operation("PutFunctionEventInvokeConfig", on=qualified_function_of)
@@ -161,17 +176,21 @@ def get_function_event_invoke_config(read: Read, request: Request) -> Answer:
     return _shown(name, _find_event_config(read, name))
 
 
-@operation("ListFunctionEventInvokeConfigs", on=function_of, ignores=("Marker", "MaxItems"))
+@operation("ListFunctionEventInvokeConfigs", on=function_of)
 def list_function_event_invoke_configs(read: Read, request: Request) -> Answer:
     """The configurations of all qualifiers."""
     name = name_of(read, request)
-    find_latest(read, name)
-    configs = read.scan(EVENT_CONFIGS, (name.account, name.region, name.name))
-    return {
-        "FunctionEventInvokeConfigs": [
-            _shown(name._replace(qualifier=c.qualifier), c) for c in configs
-        ]
-    }
+    if read.get(FUNCTIONS, name.account, name.region, name.name, LATEST) is None:
+        raise not_there("The function doesn't exist.")
+    after = page_start(request, "ListFunctionEventInvokeConfigs")
+    key = (name.account, name.region, name.name)
+    page, token = pages.take_page(
+        read.scan(EVENT_CONFIGS, key, start=after, start_after=bool(after)),
+        min(request.get("MaxItems", _PAGE_SIZE), _PAGE_SIZE),
+        lambda c: pages.encode_token("ListFunctionEventInvokeConfigs", c.qualifier),
+    )
+    shown = [_shown(name._replace(qualifier=c.qualifier), c) for c in page]
+    return {"FunctionEventInvokeConfigs": shown, "NextMarker": token}
 
 
 @operation("DeleteFunctionEventInvokeConfig", on=qualified_function_of)
@@ -181,11 +200,6 @@ def delete_function_event_invoke_config(tx: Tx, request: Request) -> Answer:
     config = _find_event_config(tx, name)
     tx.delete(EVENT_CONFIGS, config.account, config.region, config.function, config.qualifier)
     return {}
-
-
-def _settings(read: Read, name: FunctionName) -> Settings:
-    found = read.get(SETTINGS, name.account, name.region, name.name)
-    return found or Settings(account=name.account, region=name.region, function=name.name)
 
 
 def _qualifier(name: FunctionName) -> str:
@@ -211,11 +225,7 @@ def _store_event_config(tx: Tx, request: Request, *, keep: bool) -> Answer:
     try:
         find_function(tx, name)
     except ResourceNotFoundException as error:
-        if keep:
-            raise not_found(name.qualified_arn) from error
-        raise ResourceNotFoundException(
-            "The function doesn't exist.", fields={"Type": "User"}
-        ) from error
+        raise not_there("The function doesn't exist.") from error
     before = _find_event_config(tx, name) if keep else None
     destinations = request.get("DestinationConfig", {})
     on_success = _destination(tx, name, destinations, "OnSuccess")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from serein.base.arn import arn_or_none
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.lambda_.access import tagged_resource_of
-from serein.services.lambda_.records import FUNCTIONS, LATEST, MAPPINGS, Answer, Request
-from serein.services.lambda_.rules.configuration import refuse
+from serein.services.lambda_.records import (
+    CODE_SIGNING,
+    FUNCTIONS,
+    LATEST,
+    MAPPINGS,
+    Answer,
+    Request,
+)
+from serein.services.lambda_.rules.configuration import check_tags, refuse
+from serein.services.lambda_.rules.conflicts import not_there
 from serein.services.lambda_.rules.names import not_found
-
-TAGS_MAX = 50
 
 
 @operation("ListTags", on=tagged_resource_of)
@@ -26,8 +32,7 @@ def tag_resource(tx: Tx, request: Request) -> Answer:
     _check(tx, arn)
     if not request["Tags"]:
         raise refuse("An error occurred and the request cannot be processed.")
-    if len({**tx.tags_of(arn), **request["Tags"]}) > TAGS_MAX:
-        raise refuse("Number of tags exceeds resource tag limit.")
+    check_tags({**tx.tags_of(arn), **request["Tags"]})
     tx.tag(arn, request["Tags"])
     return {}
 
@@ -47,8 +52,14 @@ def _check(read: Read, arn: str) -> None:
         raise not_found(arn)
     if parts[0] == "event-source-mapping":
         if read.get(MAPPINGS, parsed.account, parsed.region, parts[1]) is None:
-            raise not_found(arn)
+            raise not_there(f"Event source mapping not found: {arn}")
         return
+    if parts[0] == "code-signing-config":
+        if read.get(CODE_SIGNING, parsed.account, parsed.region, parts[1]) is None:
+            raise not_there(f"Code signing config not found: {arn}")
+        return
+    if parts[0] != "function":
+        raise not_there(f"{parts[0].replace('-', ' ').capitalize()} not found: {arn}")
     if len(parts) > 2:
         raise refuse(
             "Tags on function aliases and versions are not supported. "

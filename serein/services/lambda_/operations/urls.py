@@ -8,12 +8,15 @@ from __future__ import annotations
 import msgspec
 
 from serein.base.ids import LOWER_ALPHANUMERIC, new_text
+from serein.kernel import pages
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.lambda_.access import find_function, find_latest, function_of, name_of
 from serein.services.lambda_.model import ResourceConflictException, ResourceNotFoundException
 from serein.services.lambda_.records import URLS, URLS_BY_ID, Answer, Request, UrlConfig
-from serein.services.lambda_.rules.configuration import iso_time
+from serein.services.lambda_.rules.configuration import iso_time, page_start
 from serein.services.lambda_.rules.names import FunctionName
+
+_PAGE_SIZE = 50
 
 
 @operation("CreateFunctionUrlConfig", on=function_of)
@@ -54,17 +57,20 @@ def get_function_url_config(read: Read, request: Request) -> Answer:
     return _shown(read, name, _find(read, name))
 
 
-@operation("ListFunctionUrlConfigs", on=function_of, ignores=("Marker", "MaxItems"))
+@operation("ListFunctionUrlConfigs", on=function_of)
 def list_function_url_configs(read: Read, request: Request) -> Answer:
     """The addresses of a function and its aliases."""
     name = name_of(read, request)
     find_latest(read, name)
-    configs = read.scan(URLS, (name.account, name.region, name.name))
-    return {
-        "FunctionUrlConfigs": [
-            _shown(read, name._replace(qualifier=c.qualifier), c) for c in configs
-        ]
-    }
+    after = page_start(request, "ListFunctionUrlConfigs")
+    key = (name.account, name.region, name.name)
+    page, token = pages.take_page(
+        read.scan(URLS, key, start=after, start_after=bool(after)),
+        min(request.get("MaxItems", _PAGE_SIZE), _PAGE_SIZE),
+        lambda c: pages.encode_token("ListFunctionUrlConfigs", c.qualifier),
+    )
+    shown = [_shown(read, name._replace(qualifier=c.qualifier), c) for c in page]
+    return {"FunctionUrlConfigs": shown, "NextMarker": token}
 
 
 @operation("UpdateFunctionUrlConfig", on=function_of)

@@ -8,22 +8,16 @@ import msgspec
 
 from serein.kernel.operations import Tx, operation
 from serein.services.lambda_.access import find_latest, function_of, name_of
-from serein.services.lambda_.model import PreconditionFailedException
 from serein.services.lambda_.records import FUNCTIONS, SETTINGS, Answer, Function, Request, Settings
 from serein.services.lambda_.rules.configuration import configuration_of, refuse
+from serein.services.lambda_.rules.conflicts import check_revision
 
 
 @operation("PublishVersion", on=function_of)
 def publish_version(tx: Tx, request: Request) -> Answer:
     """Make a version of $LATEST; the last one is answered when nothing has changed since."""
     function = find_latest(tx, name_of(tx, request))
-    revision = request.get("RevisionId")
-    if revision and revision != function.revision:
-        raise PreconditionFailedException(
-            "The Revision Id provided does not match the latest Revision Id. Call the "
-            "GetFunction/GetAlias API to retrieve the latest Revision Id",
-            fields={"Type": "User"},
-        )
+    check_revision(request.get("RevisionId"), function.revision)
     wanted = request.get("CodeSha256")
     if wanted and wanted != function.code_sha256:
         raise refuse(
@@ -53,6 +47,8 @@ def publish(tx: Tx, latest: Function, description: str) -> Function:
         modified_at=tx.now,
     )
     tx.put(FUNCTIONS, version)
+    # Publishing is a change of $LATEST, too, though of nothing that can be seen.
+    tx.put(FUNCTIONS, msgspec.structs.replace(latest, revision=tx.new_id()))
     changed = msgspec.structs.replace(settings, last_version=number, published=fingerprint)
     tx.put(SETTINGS, changed)
     return version
@@ -60,5 +56,7 @@ def publish(tx: Tx, latest: Function, description: str) -> Function:
 
 def _fingerprint(latest: Function) -> str:
     """What a version is made of; the same for two states of $LATEST that do not differ."""
-    plain = msgspec.structs.replace(latest, revision="", modified_at=0.0, code_blob="")
+    plain = msgspec.structs.replace(
+        latest, revision="", modified_at=0.0, code_blob="", build="", unzipped=0
+    )
     return hashlib.sha256(msgspec.msgpack.encode(plain, order="deterministic")).hexdigest()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from serein.kernel import pages
+from serein.runtimes.archives import UNZIPPED_BYTES_MAX
 from serein.services.lambda_.model import InvalidParameterValueException
-from serein.services.lambda_.records import Answer, Function
+from serein.services.lambda_.records import Answer, Function, Request
+from serein.store.tables import Key
 
 ENVIRONMENT_BYTES_MAX = 4096
 TIMEOUT_S_MAX = 900
 LAYERS_MAX = 5
+TAGS_MAX = 50
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = frozenset(
     {
@@ -39,10 +44,23 @@ RESERVED_VARIABLES = frozenset(
     }
 )
 
+_VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+\Z")
+
 
 def refuse(message: str) -> InvalidParameterValueException:
     """An InvalidParameterValueException in Lambda's form."""
     return InvalidParameterValueException(message, fields={"Type": "User"})
+
+
+def page_start(request: Request, listing: str) -> Key:
+    """Where a listing goes on; () at its beginning. Raises InvalidParameterValueException."""
+    marker = request.get("Marker")
+    if not marker:
+        return ()
+    try:
+        return tuple(part for part in pages.decode_token(listing, marker) if part is not None)
+    except pages.InvalidPageToken as error:
+        raise refuse("Invalid marker") from error
 
 
 def check_environment(variables: Mapping[str, str] | None) -> None:
@@ -57,6 +75,11 @@ def check_environment(variables: Mapping[str, str] | None) -> None:
             f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
         )
     text = orjson.dumps(dict(variables))
+    for name in variables:
+        if not _VARIABLE.match(name):
+            raise refuse(
+                f"Environment variable names must match the pattern [a-zA-Z]([a-zA-Z0-9_])+: {name}"
+            )
     if len(text) > ENVIRONMENT_BYTES_MAX:
         raise refuse(
             "Lambda was unable to configure your environment variables because the environment "
@@ -71,6 +94,48 @@ def check_timeout(timeout_s: int) -> None:
             f"1 validation error detected: Value '{timeout_s}' at 'timeout' failed to satisfy "
             f"constraint: Member must have value less than or equal to {TIMEOUT_S_MAX}"
         )
+
+
+def logging_of(given: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """A LoggingConfig after a change: levels belong to the JSON format only.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+    """
+    merged = {**before, **given}
+    if merged.get("LogFormat", "Text") == "Text":
+        if "ApplicationLogLevel" in given or "SystemLogLevel" in given:
+            raise refuse("Log level is not supported for the Text log format.")
+        return {"LogFormat": "Text", "LogGroup": merged["LogGroup"]}
+    return {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **merged}
+
+
+def network_of(given: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A VpcConfig as it is shown after a change; what the subnets belong to is made up of the first of them."""
+    subnets = list(given.get("SubnetIds", (before or {}).get("SubnetIds", ())))
+    groups = list(given.get("SecurityGroupIds", (before or {}).get("SecurityGroupIds", ())))
+    seed = hashlib.sha256(subnets[0].encode()).hexdigest()[:17] if subnets else ""
+    return {
+        "SubnetIds": subnets,
+        "SecurityGroupIds": groups,
+        "VpcId": f"vpc-{seed}" if subnets else "",
+        "Ipv6AllowedForDualStack": bool(given.get("Ipv6AllowedForDualStack", False)),
+    }
+
+
+def check_size(code_bytes: int, layers_bytes: int) -> None:
+    """Raises InvalidParameterValueException when code and layers are too large together."""
+    total = code_bytes + layers_bytes
+    if layers_bytes and total > UNZIPPED_BYTES_MAX:
+        raise refuse(
+            "Function code combined with layers exceeds the maximum allowed size of "
+            f"{UNZIPPED_BYTES_MAX} bytes. The actual size is {total} bytes."
+        )
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises InvalidParameterValueException for more tags than a resource may have."""
+    if len(tags) > TAGS_MAX:
+        raise refuse("Number of tags exceeds resource tag limit.")
 
 
 def iso_time(at: float) -> str:
@@ -101,7 +166,10 @@ def configuration_of(function: Function, *, arn: str = "", with_state: bool = Tr
         "PackageType": "Zip",
         "Architectures": list(function.architectures),
         "EphemeralStorage": {"Size": function.ephemeral_mb},
-        "SnapStart": {"ApplyOn": function.snap_start, "OptimizationStatus": "Off"},
+        "SnapStart": {
+            "ApplyOn": function.snap_start,
+            "OptimizationStatus": "On" if function.snap_start != "None" and not latest else "Off",
+        },
         "LoggingConfig": function.logging,
     }
     if function.environment is not None:
@@ -128,17 +196,22 @@ def configuration_of(function: Function, *, arn: str = "", with_state: bool = Tr
     return shown
 
 
-def creating(shown: Answer) -> Answer:
-    """What is answered to CreateFunction: the function is active once the caller asks again."""
+def creating(shown: Answer, revision: str) -> Answer:
+    """What is answered to CreateFunction: the function is active once the caller asks again.
+
+    Becoming active is a change, so the revision that the caller sees now is not the one that stays.
+    """
     del shown["LastUpdateStatus"]
+    shown["RevisionId"] = revision
     shown["State"] = "Pending"
     shown["StateReason"] = "The function is being created."
     shown["StateReasonCode"] = "Creating"
     return shown
 
 
-def updating(shown: Answer) -> Answer:
-    """What is answered to an update."""
+def updating(shown: Answer, revision: str) -> Answer:
+    """What is answered to an update; its revision is not the one that stays."""
+    shown["RevisionId"] = revision
     shown["LastUpdateStatus"] = "InProgress"
     shown["LastUpdateStatusReason"] = "The function is being created."
     shown["LastUpdateStatusReasonCode"] = "Creating"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
+
 from serein.services.lambda_.records import Request
 from serein.services.lambda_.rules.configuration import refuse
 
@@ -41,6 +43,26 @@ def statement_of(request: Request, resource: str) -> dict[str, Any]:
     if conditions:
         statement["Condition"] = conditions
     return statement
+
+
+def statements_in(document: str, resource: str) -> tuple[dict[str, Any], ...]:
+    """The statements of a whole policy document for `resource`. Raises InvalidParameterValueException."""
+    try:
+        policy = orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        raise refuse("The resource policy is not valid JSON.") from error
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    if isinstance(statements, dict):
+        statements = [statements]
+    if not isinstance(statements, list) or not statements:
+        raise refuse("The resource policy must have at least one statement.")
+    for statement in statements:
+        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
+            raise refuse("The resource policy has a statement without a valid Effect.")
+        if not ("Action" in statement and "Principal" in statement):
+            raise refuse("A statement of the resource policy lacks its Action or Principal.")
+        statement.setdefault("Resource", resource)
+    return tuple(statements)
 
 
 def principal_of(text: str) -> str | dict[str, str]:

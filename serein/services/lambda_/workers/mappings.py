@@ -107,7 +107,8 @@ class Poller:
         self._room.release()
 
     async def _pause(self, seconds: float) -> None:
-        await self._cx.clock.sleep_until(self._cx.clock.now() + seconds)
+        clock = self._cx.clock
+        await clock.sleep_until(clock.now() + seconds, patience_s=seconds)
 
     async def _gather(self) -> tuple[Function, list[Message]]:
         """A batch: what is there at once, or what comes within the batching window. Raises AwsError."""

@@ -62,7 +62,7 @@ async def _session(
         }
     }
     while cx.clock.now() < end:
-        await cx.clock.sleep_until(cx.clock.now() + UPDATE_S)
+        await cx.clock.sleep_until(cx.clock.now() + UPDATE_S, patience_s=UPDATE_S)
         results = tail.look(cx.read())
         sampled = len(results) > UPDATE_EVENTS_MAX
         yield {

@@ -56,6 +56,8 @@ async def _poll(
 ) -> list[Message]:
     """Look, then sleep until the doorbell, the next message's time or the end of the wait."""
     deadline = cx.now + wait_s
+    # A client waits in real time, however the house's clock stands.
+    patience_ends = cx.clock.wall() + wait_s
     look = fifo.next_visible_at if queue.fifo else standard.next_visible_at
     while True:
         waiter = cx.listen(queue.arn)
@@ -70,11 +72,12 @@ async def _poll(
                 return taken
             # Others were quicker, or all that was there was expired or a dead letter: look again.
             continue
-        if now >= deadline:
+        patience_s = patience_ends - cx.clock.wall()
+        if now >= deadline or patience_s <= 0:
             cx.door.doorbell.forget(waiter, queue.arn)
             return []
         until = deadline if next_at is None else min(deadline, next_at)
-        await cx.wait_for_ring(queue.arn, until=until, waiter=waiter)
+        await cx.wait_for_ring(queue.arn, until=until, waiter=waiter, patience_s=patience_s)
 
 
 def _checked(given: int | None, parameter: str, default: int) -> int:
