@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import signal
+import socket
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
+from serein.base.later import later
+from serein.base.siblings import Siblings
 from serein.base.virtual_clock import VirtualClock
+from serein.front.access_pages import AccessPages
 from serein.front.aws_api import AwsApi
 from serein.front.caretakers import Caretakers
 from serein.front.clock_room import ClockRoom
 from serein.front.credentials import Credentials
+from serein.front.faults_room import FaultsRoom
 from serein.front.hosts import Hosts
 from serein.front.house import Front
 from serein.front.house_pages import HousePages
 from serein.front.outbound import Outbound
 from serein.front.server import Server
-from serein.front.tls import host_names, kept_self_signed, server_context
 from serein.kernel.authorise import Authoriser
 from serein.kernel.calls import Principal, Scope, root_of, service_principal
 from serein.kernel.courier import Courier
 from serein.kernel.dispatch import Dispatch
-from serein.kernel.doorbell import Doorbell
+from serein.kernel.doorbell import Doorbell, SiblingBell
+from serein.kernel.fault_book import FaultBook
+from serein.kernel.faults import Faults
+from serein.kernel.hub import Hub
 from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
 from serein.kernel.sweeper import Sweeper
@@ -52,8 +64,17 @@ from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
 from serein.store.sqlite.engine import SqliteStore
+from serein.store.sqlite.shared import SharedSqliteStore, prepare
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.models import Wire
+
+if TYPE_CHECKING:
+    from serein.front import tls
+else:
+    tls = later("serein.front.tls")
+
+FUNCTION_USERS_SPARE = 64
+"""Between the user ids that the functions of one worker process have, and the next one's."""
 
 
 class StartFailure(Exception):
@@ -67,6 +88,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 4566
     data: Path | None = None
     auth_open: bool = True
+    auth_records: bool = False
+    """Whether what would be refused to a principal is recorded and allowed."""
     account: str = "000000000000"
     region: str = "us-east-1"
     tls_port: int | None = None
@@ -75,6 +98,42 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     development: bool = False
     """Whether the clock may be moved and faults set."""
     grace_s: float = 5.0
+    dynamodb_limits: bool = False
+    ephemeral: bool = False
+    """Whether `data` (of several worker processes) is a folder in memory that goes at the end."""
+
+
+@contextlib.contextmanager
+def prepare_shared(config: Config) -> Iterator[None]:
+    """Hold the data directory for worker processes to come, its store made ready. Raises StartFailure."""
+    assert config.data is not None
+    try:
+        lock = prepare(config.data)
+    except (StoreError, OSError) as error:
+        raise StartFailure(str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def settings_of_sibling(settings: PoolSettings, siblings: Siblings) -> PoolSettings:
+    """What one of several processes may have of the machine: a share of the places, users and a folder of its own."""
+    slot, users = siblings.slot, settings.processes_max + FUNCTION_USERS_SPARE
+    return msgspec.structs.replace(
+        settings,
+        work=f"{settings.work}/worker-{slot + 1}",
+        processes_max=max(4, -(-settings.processes_max // siblings.count)),
+        user_base=settings.user_base + slot * users,
+    )
+
+
+def split_listeners(
+    config: Config, sockets: Sequence[socket.socket]
+) -> tuple[socket.socket | None, socket.socket | None]:
+    """The socket for plain HTTP and the one for TLS, of those that a supervisor has bound."""
+    plain = sockets[0] if sockets else None
+    return plain, sockets[1] if len(sockets) > 1 else None
 
 
 class House:
@@ -89,12 +148,21 @@ class House:
         *,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
+        siblings: Siblings | None = None,
+        hub: Hub | None = None,
     ) -> None:
         self.config = config
+        self.siblings = siblings
+        self.hub = hub
         self.clock = clock or (VirtualClock() if config.development else SystemClock())
         self.randomness = randomness or SystemRandomness()
+        self.owner = new_uuid(self.randomness) if siblings is not None else ""
+        """What leases know this life of this process by."""
         self.trail = Trail()
         self.doorbell = Doorbell(self.clock)
+        if siblings is not None:
+            self.doorbell.elsewhere = bell = SiblingBell(siblings)
+            bell.attach(self.doorbell)
         self.store = self._make_store()
         self.identities = iam.StoredIdentities(self.clock)
         self.functions = Functions(self._pool_settings())
@@ -104,7 +172,7 @@ class House:
             registry=self.registry,
             store=self.store,
             wire=self.wire,
-            authoriser=Authoriser(self.identities),
+            authoriser=Authoriser(self.identities, records=config.auth_records),
             clock=self.clock,
             randomness=self.randomness,
             doorbell=self.doorbell,
@@ -119,6 +187,13 @@ class House:
             if isinstance(self.clock, VirtualClock)
             else None
         )
+        self.faults = Faults(self.dispatch, self.clock, _crash)
+        """What goes wrong on purpose in this process; for tests. `fault_book` is what people are let at, in development."""
+        self.fault_book = (
+            FaultBook(self.faults, self.store, self.doorbell, self.clock, self.randomness)
+            if config.development
+            else None
+        )
         self.front = self._make_front()
         self.server: Server | None = None
         self.endpoint = ""
@@ -129,7 +204,7 @@ class House:
         return [
             apigatewayv2.service(),
             cloudformation.SERVICE,
-            dynamodb.SERVICE,
+            dynamodb.service(limited=self.config.dynamodb_limits),
             dynamodbstreams.SERVICE,
             iam.service(self.identities),
             lambda_.service(self.functions),
@@ -149,11 +224,18 @@ class House:
                 prefix="serein-", ignore_cleanup_errors=True
             )
             work = Path(self._scratch.name)
-        return PoolSettings(work=str(work.absolute()), endpoint=f"http://127.0.0.1:{config.port}")
+        settings = PoolSettings(
+            work=str(work.absolute()), endpoint=f"http://127.0.0.1:{config.port}"
+        )
+        if self.siblings is None:
+            return settings
+        return settings_of_sibling(settings, self.siblings)
 
     def _make_store(self) -> Store:
         if self.config.data is None:
             return MemoryStore()
+        if self.siblings is not None:
+            return SharedSqliteStore(self.config.data, self.siblings)
         return SqliteStore(self.config.data)
 
     def _make_front(self) -> Front:
@@ -186,7 +268,17 @@ class House:
                 account=config.account,
                 is_open=config.auth_open,
             ),
-            rooms={"/_serein/clock": ClockRoom(self.clock, self.timekeeper).room()},
+            pages=AccessPages(
+                api=api,
+                dispatch=self.dispatch,
+                account=config.account,
+                region=config.region,
+                is_open=config.auth_open,
+            ).pages,
+            rooms={
+                "/_serein/clock": ClockRoom(self.clock, self.timekeeper).room(),
+                "/_serein/faults": FaultsRoom(self.fault_book, self.registry).room(),
+            },
         )
         sites = [site for service in self.registry.services.values() for site in service.sites]
         hosts = Hosts(sites)
@@ -213,6 +305,8 @@ class House:
 
     async def open(self) -> None:
         """Make the store ready and start courier and workers. Raises StartFailure."""
+        if self.siblings is not None:
+            self.siblings.attach(asyncio.get_running_loop())
         try:
             await self.store.open()
         except (StoreError, OSError) as error:
@@ -220,6 +314,8 @@ class House:
         if self.timekeeper is not None:
             self.timekeeper.open()
             self.workers.start("clock", self.timekeeper.run)
+        if self.fault_book is not None:
+            self.workers.start("faults", self.fault_book.run)
         # Functions reach Serein by a listener of their own, where open mode does not hold.
         self.functions.serve = Server(self.handle_inside, clock=self.clock).connection
         self.workers.start("courier", self.courier.run)
@@ -242,15 +338,21 @@ class House:
         )
         return Context(self.dispatch, principal or root_of(self.config.account), scope)
 
-    async def start(self) -> None:
-        """Open and listen. Raises StartFailure with words for the user."""
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Open and listen: on `sockets` (the last one with TLS, if TLS is wanted), or on what the configuration says.
+
+        Raises StartFailure with words for the user.
+        """
         await self.open()
         config = self.config
         self.server = server = Server(self.front.handle, clock=self.clock)
         try:
-            port = await server.listen(config.host, config.port)
+            plain, secure = split_listeners(config, sockets)
+            port = await server.listen(config.host, config.port, sock=plain)
             if config.tls_port is not None:
-                await server.listen(config.host, config.tls_port, tls=self._tls(), tls_only=True)
+                await server.listen(
+                    config.host, config.tls_port, tls=self._tls(), tls_only=True, sock=secure
+                )
         except OSError as error:
             await self.stop()
             raise StartFailure(
@@ -267,10 +369,12 @@ class House:
         config = self.config
         try:
             if config.tls_cert is not None and config.tls_key is not None:
-                return server_context(config.tls_cert, config.tls_key)
+                return tls.server_context(config.tls_cert, config.tls_key)
             folder = config.data or Path(tempfile.mkdtemp(prefix="serein-"))
-            return server_context(
-                *kept_self_signed(folder / "tls", self.clock.wall(), host_names([config.region]))
+            return tls.server_context(
+                *tls.kept_self_signed(
+                    folder / "tls", self.clock.wall(), tls.host_names([config.region])
+                )
             )
         except (OSError, ssl.SSLError) as error:
             raise StartFailure(f"The TLS certificate cannot be used: {error}") from error
@@ -283,6 +387,8 @@ class House:
         await self.workers.stop()
         self.outbound.close()
         await self.store.close()
+        if self.siblings is not None:
+            self.siblings.detach()
 
     async def reset(self) -> None:
         """Forget everything; only for a house in memory."""
@@ -317,6 +423,11 @@ class House:
     def idle(self) -> bool:
         """Whether nothing is owed or under way but what waits for the clock."""
         return self.courier.idle() and not self.waits_for_the_world()
+
+
+def _crash() -> None:
+    """End this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _time_text(when: float) -> str:

@@ -30,12 +30,14 @@ STEPS_MAX = 20_000
 class Cloud:
     """The house under test. Requests run on a private event loop, in the test's own thread."""
 
-    def __init__(self, *, auth_open: bool = True, account: str = "000000000000") -> None:
+    def __init__(
+        self, *, auth_open: bool = True, account: str = "000000000000", **settings: Any
+    ) -> None:
         self.loop = asyncio.new_event_loop()
         # Signatures carry botocore's wall-clock time, so the manual clock starts there.
         self.clock = ManualClock(time.time())
         self.account = account
-        config = Config(data=None, auth_open=auth_open, account=account)
+        config = Config(data=None, auth_open=auth_open, account=account, **settings)
         self.house = House(config, clock=self.clock, randomness=SeededRandomness(7))
         self.run(self.house.open())
 

@@ -17,6 +17,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "logs": ("serein.cli.logs", "Show a function's log lines, with -f as they come."),
     "invoke": ("serein.cli.invoke", "Call a function and print its answer."),
     "clock": ("serein.cli.clock", "Show the clock, move it on, stop it (development)."),
+    "faults": ("serein.cli.faults", "Make calls fail on purpose (development)."),
+    "why": (
+        "serein.cli.why",
+        "Explain a refusal: which policy, what was missing, what would allow it.",
+    ),
+    "policy": ("serein.cli.policy", "Suggest the least policy for a role; check a policy."),
     "env": ("serein.cli.env", "Print shell exports that point AWS tools at Serein."),
 }
 

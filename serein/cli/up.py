@@ -6,14 +6,17 @@ import asyncio
 import gc
 import logging
 import signal
+import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 import uvloop
 
 from serein.assembly import Config, House, StartFailure
+from serein.cli.many import WorkerCount, run_workers
 
 WILDCARDS = ("0.0.0.0", "::", "")
 GARBAGE_THRESHOLD = 5_000
@@ -42,9 +45,17 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 )
 @click.option(
     "--auth",
-    type=click.Choice(["open", "strict"]),
+    type=click.Choice(["open", "strict", "record"]),
     help="open: unknown access keys act as root of the default account (only on loopback, the default there). "
-    "strict: only keys that IAM knows.",
+    "strict: only keys that IAM knows. record: as open, but what policies would refuse is recorded and allowed "
+    "(then `serein policy suggest`).",
+)
+@click.option(
+    "--workers",
+    type=WorkerCount(),
+    default=1,
+    show_default=True,
+    help="Worker processes that share store and port; auto: as many as there are cores.",
 )
 @click.option("--account", default="000000000000", show_default=True, help="The default account.")
 @click.option("--region", default="us-east-1", show_default=True, help="The default region.")
@@ -60,6 +71,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     is_flag=True,
     help="Development: `serein clock` may move time, `serein faults` may break things. --ephemeral in open mode implies it.",
 )
+@click.option(
+    "--dynamodb-limits",
+    is_flag=True,
+    help="Hold DynamoDB to AWS's limits of pace: provisioned capacity, on-demand maxima, hot keys.",
+)
 @click.option("--example", type=click.Path(path_type=Path, exists=True), hidden=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def command(
@@ -68,12 +84,14 @@ def command(
     data: Path,
     ephemeral: bool,
     auth: str | None,
+    workers: int,
     account: str,
     region: str,
     tls_port: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     dev: bool,
+    dynamodb_limits: bool,
     example: Path | None,
     verbose: bool,
 ) -> None:
@@ -93,9 +111,9 @@ def command(
         stream=sys.stderr,
     )
     auth = auth or ("open" if host in LOOPBACK else "strict")
-    if auth == "open" and host not in LOOPBACK:
+    if auth != "strict" and host not in LOOPBACK:
         raise click.UsageError(
-            f"--auth open is for loopback only; to listen on {host} use --auth strict."
+            f"--auth {auth} is for loopback only; to listen on {host} use --auth strict."
         )
     if len(account) != 12 or not account.isdigit():
         raise click.UsageError(f"--account wants 12 digits, not {account!r}.")
@@ -103,27 +121,38 @@ def command(
         host=host,
         port=port,
         data=None if ephemeral else data,
-        auth_open=auth == "open",
+        auth_open=auth != "strict",
+        auth_records=auth == "record",
         account=account,
         region=region,
         tls_port=tls_port,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        dynamodb_limits=dynamodb_limits,
         development=dev or (ephemeral and auth == "open"),
     )
     try:
-        uvloop.run(_serve(config, example))
+        if workers == 1:
+            uvloop.run(_serve(config, example))
+            return
+        code = run_workers(config, workers, _tune, partial(_begin_example, example))
     except StartFailure as error:
         raise click.ClickException(str(error)) from error
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _tune() -> None:
+    """What is there now stays: the collector need not look at it again, and every request leaves little for it."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
 
 
 async def _serve(config: Config, example: Path | None) -> None:
     started = time.perf_counter()
     house = House(config)
     await house.start()
-    # What is there now stays: the collector need not look at it again, and every request leaves little for it.
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
+    _tune()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -143,12 +172,20 @@ async def _serve(config: Config, example: Path | None) -> None:
         await house.stop()
 
 
+def _deploying(example: Path, endpoint: str) -> list[str]:
+    command = [sys.executable, "-m", "serein.cli.main", "deploy", str(example)]
+    return [*command, "--endpoint", endpoint, "--param", f"PublicEndpoint={endpoint}", "--guide"]
+
+
+def _begin_example(example: Path | None, endpoint: str) -> None:
+    """The same for a supervisor, which waits for nobody."""
+    if example is not None:
+        subprocess.Popen(_deploying(example, endpoint))
+
+
 async def _deploy_example(house: House, example: Path) -> None:
     """Deploy the example as any user would, by the command line, which then says what to try."""
-    deploy = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "serein.cli.main", "deploy", str(example)),
-        *("--endpoint", house.endpoint, "--param", f"PublicEndpoint={house.endpoint}", "--guide"),
-    )
+    deploy = await asyncio.create_subprocess_exec(*_deploying(example, house.endpoint))
     try:
         code = await deploy.wait()
     except asyncio.CancelledError:

@@ -29,6 +29,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     organization: str
     management_account: str
     targets: tuple[str, ...]
+    closed: bool = False
 
     @property
     def path(self) -> str:
@@ -45,6 +46,14 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     document: str
 
 
+class TrustedService(msgspec.Struct, frozen=True, kw_only=True):
+    """A service that may act in an organization (EnableAWSServiceAccess)."""
+
+    organization: str
+    service: str
+    enabled_at: float
+
+
 class RootAccess(msgspec.Struct, frozen=True, kw_only=True):
     """What an organization has switched on for the root users of its members (IAM's side writes it)."""
 
@@ -59,6 +68,9 @@ CONTROLS = Table(
     Control,
     key=lambda control: (control.target, control.kind, control.arn),
     cached=True,
+)
+TRUSTED_SERVICES = Table(
+    "contracts.trusted_services", TrustedService, key=lambda each: (each.organization, each.service)
 )
 ROOT_ACCESS = Table("contracts.root_access", RootAccess, key=lambda each: (each.organization,))
 

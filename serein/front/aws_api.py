@@ -126,6 +126,7 @@ class AwsApi:
             source_ip=request.peer,
             secure=request.scheme == "https",
             user_agent=headers.get("user-agent", ""),
+            referer=headers.get("referer", ""),
             host=headers.get("host", ""),
             trace=headers.get("x-amzn-trace-id", ""),
         )

@@ -80,11 +80,11 @@ class Caretakers:
 
     def admit(self, request: HttpRequest, action: str) -> None:
         """Return when who sent `request`, whose body has been read, may do `action`. Raises AwsError."""
-        _check_origin(request)
+        check_origin(request)
         if self._is_open:
             if request.inside:
                 raise Refused("Functions cannot change the house they run in.")
-            if not _is_near(request.peer):
+            if not is_near(request.peer):
                 raise Refused("In open mode only this machine may do this.")
         presented = "authorization" in request.headers
         if not presented:
@@ -110,7 +110,7 @@ class Caretakers:
         dispatch.authorise_need(dispatch.read_now(principal, scope), Need(action, "*"))
 
 
-def _check_origin(request: HttpRequest) -> None:
+def check_origin(request: HttpRequest) -> None:
     """A page of another site cannot set off anything here by its visitors' browsers."""
     headers = request.headers
     origin = headers.get("origin")
@@ -120,7 +120,8 @@ def _check_origin(request: HttpRequest) -> None:
         raise Refused("Pages of other sites cannot do this.")
 
 
-def _is_near(peer: str) -> bool:
+def is_near(peer: str) -> bool:
+    """Whether a peer is this machine."""
     try:
         return ip_address(peer.partition("%")[0]).is_loopback
     except ValueError:

@@ -15,6 +15,9 @@ from serein.front.caretakers import Caretakers, Params, Refused, Room
 from serein.kernel.trail import Trail
 from serein.wire.http import HttpRequest, HttpResponse
 
+Page = Callable[[HttpRequest], Awaitable[HttpResponse]]
+"""What answers at one path, and looks itself at who asks."""
+
 
 def json_response(value: object, status: int = 200) -> HttpResponse:
     """An answer with a JSON body."""
@@ -34,6 +37,7 @@ class HousePages:
         reset: Callable[[], Awaitable[None]] | None,
         caretakers: Caretakers,
         rooms: Mapping[str, Room],
+        pages: Mapping[str, Page],
         figures: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._trail = trail
@@ -43,6 +47,7 @@ class HousePages:
         self._ready = ready
         self._reset = reset
         self._caretakers = caretakers
+        self._pages = pages
         self._rooms = {
             **rooms,
             "/_serein/reset": (reset_room := Room(works={"POST": ("Reset", self._do_reset)})),
@@ -61,6 +66,9 @@ class HousePages:
             lines = "\n".join([*self._trail.prometheus(), *self._figures()]) + "\n"
             kind = "text/plain; version=0.0.4; charset=utf-8"
             return HttpResponse(200, [("content-type", kind)], lines.encode())
+        page = self._pages.get(path)
+        if page is not None:
+            return page(request)
         room = self._rooms.get(path)
         if room is not None:
             return self._caretakers.visit(room, request)

@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-
-import urllib3
+from typing import TYPE_CHECKING
 
 from serein.base.errors import AwsError
+from serein.base.later import later
 from serein.front.hosts import Hosts
 from serein.wire.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    import urllib3
+else:
+    urllib3 = later("urllib3")
 
 ANSWER_BYTES_MAX = 10 * 1024 * 1024
 REQUEST_BYTES_MAX = 10 * 1024 * 1024
@@ -41,7 +46,7 @@ class Outbound:
         self._handler = handler
         self._hosts = hosts
         self._threads: ThreadPoolExecutor | None = None
-        self._pool = urllib3.PoolManager(maxsize=THREADS_MAX, retries=False)
+        self._pool: urllib3.PoolManager | None = None
         self.in_flight = 0
 
     async def __call__(self, request: HttpRequest, secure: bool) -> HttpResponse:
@@ -51,43 +56,50 @@ class Outbound:
             return answer if isinstance(answer, HttpResponse) else await answer
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="outbound")
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(maxsize=THREADS_MAX, retries=False)
+        pool = self._pool
         body = await request.read(REQUEST_BYTES_MAX)
         loop = asyncio.get_running_loop()
         self.in_flight += 1
         try:
-            return await loop.run_in_executor(self._threads, self._ask, request, body, secure)
+            return await loop.run_in_executor(self._threads, _ask, pool, request, body, secure)
         finally:
             self.in_flight -= 1
 
     def close(self) -> None:
         """Let the threads go."""
-        self._pool.clear()
+        if self._pool is not None:
+            self._pool.clear()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, request: HttpRequest, body: bytes, secure: bool) -> HttpResponse:
-        host = request.headers.get("host", "")
-        query = f"?{request.query}" if request.query else ""
-        url = f"{'https' if secure else 'http'}://{host}{request.path}{query}"
-        headers = urllib3.HTTPHeaderDict()
-        for name, value in request.header_list:
-            if name.lower() not in _HOP and name.lower() != "host":
-                headers.add(name, value)
-        try:
-            answer = self._pool.request(
-                request.method,
-                url,
-                body=body or None,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(total=TIMEOUT_S),
-            )
-            content = answer.read(ANSWER_BYTES_MAX + 1, decode_content=False)
-            answer.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Unreachable(f"{host} cannot be reached: {error}") from error
-        if len(content) > ANSWER_BYTES_MAX:
-            raise Unreachable(f"The answer of {host} is too large.")
-        kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP]
-        return HttpResponse(answer.status, kept, content)
+
+def _ask(
+    pool: urllib3.PoolManager, request: HttpRequest, body: bytes, secure: bool
+) -> HttpResponse:
+    host = request.headers.get("host", "")
+    query = f"?{request.query}" if request.query else ""
+    url = f"{'https' if secure else 'http'}://{host}{request.path}{query}"
+    headers = urllib3.HTTPHeaderDict()
+    for name, value in request.header_list:
+        if name.lower() not in _HOP and name.lower() != "host":
+            headers.add(name, value)
+    try:
+        answer = pool.request(
+            request.method,
+            url,
+            body=body or None,
+            headers=headers,
+            redirect=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(total=TIMEOUT_S),
+        )
+        content = answer.read(ANSWER_BYTES_MAX + 1, decode_content=False)
+        answer.release_conn()
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise Unreachable(f"{host} cannot be reached: {error}") from error
+    if len(content) > ANSWER_BYTES_MAX:
+        raise Unreachable(f"The answer of {host} is too large.")
+    kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP]
+    return HttpResponse(answer.status, kept, content)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -55,8 +56,11 @@ class Server:
         tls: ssl.SSLContext | None = None,
         tls_only: bool = False,
         reuse_port: bool = False,
+        sock: socket.socket | None = None,
     ) -> int:
         """Listen on `host`:`port` (0: any free one) and give the port. Raises OSError when it is taken.
+
+        `sock` is a bound socket to listen on instead (one that worker processes share).
 
         With `tls` the port takes TLS and plain HTTP, told apart by the first byte; with `tls_only` TLS alone.
         """
@@ -65,9 +69,13 @@ class Server:
             make = functools.partial(Connection, self._desk)
         else:
             make = functools.partial(TlsProtocol, self._desk, tls, tls_only)
-        listener = await asyncio.get_running_loop().create_server(
-            make, host, port, backlog=BACKLOG, reuse_port=reuse_port or None
-        )
+        loop = asyncio.get_running_loop()
+        if sock is not None:
+            listener = await loop.create_server(make, sock=sock, backlog=BACKLOG)
+        else:
+            listener = await loop.create_server(
+                make, host, port, backlog=BACKLOG, reuse_port=reuse_port or None
+            )
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
         return bound

@@ -1,34 +1,46 @@
 """Who may do what, decided at one place for every call: from the wire, from a neighbour, from the courier.
 
 The decision itself is `engines/policy`; here the facts are gathered: the caller's policies (from `Identities`), the
-resource's (from its service), and the condition keys.
+resource's (from its service), the control policies of both accounts' organizations, and the condition keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from serein.base.arn import arn_or_none
 from serein.base.errors import AwsError
 from serein.engines.policy import (
+    Decision,
     MalformedPolicy,
     Policy,
     PolicyKind,
+    PolicySet,
     Request,
     decide,
+    explain,
     parse_policy,
     refusal_message,
 )
 from serein.kernel.calls import Call, Principal
 from serein.kernel.conditions import Circumstances
-from serein.kernel.identities import Identities, PrincipalPolicies
-from serein.kernel.operations import Conditions, Need, Read
+from serein.kernel.identities import Identities, Membership, PrincipalPolicies
+from serein.kernel.operations import Conditions, Need, OperationSpec, Read
+from serein.kernel.refusals import Needs, Refusal, Refusals
 from serein.kernel.services import Registered, Registry, Service
 
 COMPILED_MAX = 4096
 VERDICTS_MAX = 4096
 PRINCIPALS_MAX = 256
 NO_POLICIES = PrincipalPolicies()
+CONTROLLED_SERVICES = frozenset(
+    {"aoss", "cognito-identity", "cognito-idp", "dynamodb", "ecr", "kms", "logs", "s3", "secretsmanager", "sqs", "sts"}
+)  # fmt: skip
+"""Whose resources resource control policies bind.
+https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html#rcp-supported-services"""
+SERVICE_LINKED = ":role/aws-service-role/"
 
 
 class AccessDenied(AwsError):
@@ -51,21 +63,53 @@ class Verdicts:
     Such an answer follows from the key alone, so it holds until the policies (a new object then) or the resource's change.
     """
 
-    __slots__ = ("allowed", "policies", "principal")
+    __slots__ = ("allowed", "identity", "policies", "principal", "session")
 
     def __init__(self, principal: Principal, policies: PrincipalPolicies) -> None:
         self.principal = principal
         self.policies = policies
-        self.allowed: set[tuple[str, str, str, str, str | None]] = set()
+        self.allowed: set[tuple[object, ...]] = set()
+        self.identity = PolicySet(policies.identity)
+        self.session = None if policies.session is None else PolicySet(policies.session)
+
+
+class Controls:
+    """An organization's control policies that bind one account, ready to be judged."""
+
+    __slots__ = ("membership", "resource", "service")
+
+    def __init__(self, membership: Membership) -> None:
+        self.membership = membership
+        self.service = tuple(PolicySet(level) for level in membership.service_controls)
+        self.resource = tuple(PolicySet(level) for level in membership.resource_controls)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """One thing asked of the policies: an action on a resource, for a call, with what the service knows of it."""
+
+    service: Service
+    call: Call
+    action: str
+    arn: str
+    spec: OperationSpec | None = None
+    need: Conditions | None = None
+    creates: bool = False
 
 
 class Authoriser:
-    """Judges calls in the handler's own snapshot, so nothing changes between question and act."""
+    """Judges calls in the handler's own snapshot, so nothing changes between question and act.
 
-    def __init__(self, identities: Identities) -> None:
+    `records`: what would be refused to a principal that IAM knows is recorded and allowed (`--auth record`).
+    """
+
+    def __init__(self, identities: Identities, *, records: bool = False) -> None:
         self._identities = identities
-        self._compiled: dict[tuple[str, PolicyKind], Policy | None] = {}
+        self._records = records
+        self._compiled: dict[tuple[str, PolicyKind], Policy] = {}
         self._verdicts: dict[tuple[str, str], Verdicts] = {}
+        self._controls: dict[str, Controls] = {}
+        self.refusals = Refusals()
+        self.needs = Needs()
 
     def authorise(self, read: Read, found: Registered, call: Call) -> None:
         """Return when `call` may be made. Raises AccessDenied in AWS's words."""
@@ -75,16 +119,17 @@ class Authoriser:
                 raise MissingAuthentication
         else:
             action = found.action if not callable(spec.action) else spec.action(call)
-            more = () if spec.conditions is None else (spec.conditions(call),)
             arns = "*" if spec.on is None else spec.on(call)
             if isinstance(arns, str):
-                self._judge(read, found.service, call, action, arns, more, creates=spec.creates)
+                self._judge(read, found.service, call, action, arns, spec, None, spec.creates)
             else:
                 for arn in arns:
-                    self._judge(read, found.service, call, action, arn, more)
+                    self._judge(read, found.service, call, action, arn, spec, None, False)
         for needs in spec.needs:
             for need in needs(call):
-                self._judge(read, found.service, call, need.action, need.arn, (need.conditions,))
+                self._judge(
+                    read, found.service, call, need.action, need.arn, None, need.conditions, False
+                )
 
     def ask(self, read: Read, need: Need, registry: Registry) -> None:
         """A further question about the caller of `read`. Raises AccessDenied."""
@@ -93,7 +138,7 @@ class Authoriser:
         if service is None:
             service = Service(name=prefix, operations=())
         call = Call(service.name, need.action, {}, read.principal, read.scope)
-        self._judge(read, service, call, need.action, need.arn, (need.conditions,))
+        self._judge(read, service, call, need.action, need.arn, None, need.conditions, False)
 
     def _judge(
         self,
@@ -102,9 +147,9 @@ class Authoriser:
         call: Call,
         action: str,
         arn: str,
-        more: Sequence[Conditions],
-        *,
-        creates: bool = False,
+        spec: OperationSpec | None,
+        need: Conditions | None,
+        creates: bool,
     ) -> None:
         principal = call.principal
         text: str | None = None
@@ -121,21 +166,49 @@ class Authoriser:
             owner = parsed.account if parsed is not None else None
         owner = owner or call.scope.account
         same_account = owner == principal.account
-        if principal.kind == "root" and same_account and text is None:
-            return
-        policies = self._policies_of(read, principal)
-        known = self._verdicts_of(principal, policies)
-        key = (action, arn, owner, service.name, text)
+        kind = principal.kind
+        key: tuple[object, ...]
+        if kind == "user" or kind == "role" or kind == "federated":
+            policies = self._policies_of(read, principal)
+            known = self._verdicts_of(principal, policies)
+            key = (action, arn, owner, service.name, text)
+        else:
+            # These have no policies whose change would tell of new control policies.
+            bound = self._identities.membership_or_none(read.snapshot, owner)
+            if bound is None and kind == "root" and same_account and text is None:
+                return
+            own = self._identities.membership_or_none(read.snapshot, principal.account)
+            known = self._verdicts_of(principal, NO_POLICIES)
+            key = (action, arn, owner, service.name, text, bound, own)
         if key in known.allowed:
             return
-        if service.conditions_of is not None:
-            more = (*more, service.conditions_of(read, arn))
+        question = Question(service, call, action, arn, spec, need, creates)
+        if self._decide(read, question, known, owner, text):
+            if len(known.allowed) >= VERDICTS_MAX:
+                known.allowed.clear()
+            known.allowed.add(key)
+
+    def _decide(
+        self, read: Read, question: Question, known: Verdicts, owner: str, text: str | None
+    ) -> bool:
+        """Judge a question that is not remembered; whether its answer may be. Raises AccessDenied."""
+        service, call = question.service, question.call
+        principal, policies = call.principal, known.policies
         circumstances = Circumstances(
-            read, principal, call.scope, call.params, arn, owner, policies, more
+            read,
+            call,
+            question.arn,
+            owner,
+            policies,
+            lambda account: self._identities.membership_or_none(read.snapshot, account),
+            conditions_of=question.spec.conditions if question.spec is not None else None,
+            need=question.need,
+            of_resource=service.conditions_of,
+            keys_of=service.keys_of,
         )
         request = Request(
-            action=action,
-            resource=arn,
+            action=question.action,
+            resource=question.arn,
             kind=principal.kind,
             arn=principal.arn,
             account=principal.account,
@@ -145,21 +218,85 @@ class Authoriser:
             service=principal.service,
             context=circumstances,
         )
-        decision = decide(
-            request,
-            policies.identity,
-            None if text is None else self._compile(text, service.policy_kind),
-            boundary=policies.boundary,
-            session=policies.session,
-            same_account=same_account,
-            resource_must_allow=service.resource_must_allow,
+        caller = self._controls_of(read, principal.account)
+        resource = caller if owner == principal.account else self._controls_of(read, owner)
+        bearing: dict[str, Any] = {
+            "identity": known.identity,
+            "resource": None if text is None else self._compile(text, service.policy_kind),
+            "boundary": policies.boundary,
+            "session": known.session,
+            "same_account": owner == principal.account,
+            "resource_must_allow": service.resource_must_allow,
+        }
+        if SERVICE_LINKED not in principal.role_arn:
+            if caller is not None and principal.kind != "service":
+                bearing["scps"] = caller.service
+            if resource is not None and question.action.partition(":")[0] in CONTROLLED_SERVICES:
+                bearing["rcps"] = resource.resource
+        decision = decide(request, **bearing)
+        person = principal.role_arn or principal.arn if principal.kind in ("user", "role") else ""
+        if person:
+            passed_to = (question.need or {}).get("iam:passedtoservice", ("",))[0]
+            self.needs.note(
+                person,
+                question.action,
+                question.arn,
+                service=passed_to,
+                refused=not decision.allowed,
+            )
+        if decision.allowed:
+            return not circumstances.asked
+        near = bearing["same_account"] or _same_organization(caller, resource)
+        message = refusal_message(request, decision, near=near)
+        only_recorded = self._records and bool(person)
+        self._refused(read, question, request, decision, bearing, owner, message, only_recorded)
+        if only_recorded:
+            return False
+        if request.kind == "anonymous" and not service.has_policies:
+            raise MissingAuthentication
+        code, status = service.denied
+        raise AccessDenied(message, code=code, status=status)
+
+    def _refused(
+        self,
+        read: Read,
+        question: Question,
+        request: Request,
+        decision: Decision,
+        bearing: dict[str, Any],
+        owner: str,
+        message: str,
+        only_recorded: bool,
+    ) -> None:
+        """Remember a refusal with its reasons, for `serein why`."""
+        call = question.call
+        self.refusals.add(
+            Refusal(
+                at=read.now,
+                request_id=call.scope.request_id,
+                service=call.service,
+                operation=call.operation,
+                account=request.account,
+                owner=owner,
+                principal_id=request.id,
+                message=message,
+                explanation=explain(request, decision, **bearing),
+                recorded=only_recorded,
+            )
         )
-        if not decision.allowed:
-            raise self._refusal(service, request, refusal_message(request, decision))
-        if not circumstances.asked:
-            if len(known.allowed) >= VERDICTS_MAX:
-                known.allowed.clear()
-            known.allowed.add(key)
+
+    def _controls_of(self, read: Read, account: str) -> Controls | None:
+        """The control policies that bind an account, compiled once for as long as its membership is the same object."""
+        membership = self._identities.membership_or_none(read.snapshot, account)
+        if membership is None:
+            return None
+        kept = self._controls.get(account)
+        if kept is not None and kept.membership is membership:
+            return kept
+        if len(self._controls) >= COMPILED_MAX:
+            self._controls.clear()
+        made = self._controls[account] = Controls(membership)
+        return made
 
     def _verdicts_of(self, principal: Principal, policies: PrincipalPolicies) -> Verdicts:
         """What is remembered of this very principal under these very policies."""
@@ -177,8 +314,6 @@ class Authoriser:
         return known
 
     def _policies_of(self, read: Read, principal: Principal) -> PrincipalPolicies:
-        if principal.kind in ("root", "service", "anonymous"):
-            return NO_POLICIES
         found = self._identities.policies_of(read.snapshot, principal)
         if found is None:
             raise AwsError(
@@ -188,22 +323,24 @@ class Authoriser:
             )
         return found
 
-    def _compile(self, text: str, kind: PolicyKind) -> Policy | None:
+    def _compile(self, text: str, kind: PolicyKind) -> Policy:
         """The compiled policy; a stored text was checked when it was stored, so a broken one grants nothing."""
         key = (text, kind)
         found = self._compiled.get(key)
-        if found is None and key not in self._compiled:
+        if found is None:
             if len(self._compiled) >= COMPILED_MAX:
                 self._compiled.clear()
             try:
                 found = parse_policy(text, kind)
             except MalformedPolicy:
-                found = None
+                found = Policy(kind, "", ())
             self._compiled[key] = found
         return found
 
-    def _refusal(self, service: Service, request: Request, message: str) -> AwsError:
-        if request.kind == "anonymous" and not service.has_policies:
-            return MissingAuthentication()
-        code, status = service.denied
-        return AccessDenied(message, code=code, status=status)
+
+def _same_organization(one: Controls | None, other: Controls | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and one.membership.organization == other.membership.organization
+    )

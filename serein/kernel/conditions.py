@@ -16,6 +16,7 @@ from serein.kernel.operations import Conditions, Read
 Values = Sequence[str] | None
 ConditionsOf = Callable[[Call], Conditions]
 ResourceConditions = Callable[[Read, str], Conditions]
+RequestConditions = Callable[[Read, Call, str], Conditions]
 Memberships = Callable[[str], Membership | None]
 _TAG_MEMBERS = ("Tags", "tags", "TagList")
 
@@ -30,6 +31,7 @@ class Circumstances:
         "_arn",
         "_call",
         "_conditions_of",
+        "_keys_of",
         "_memberships",
         "_more",
         "_need",
@@ -54,6 +56,7 @@ class Circumstances:
         conditions_of: ConditionsOf | None = None,
         need: Conditions | None = None,
         of_resource: ResourceConditions | None = None,
+        keys_of: RequestConditions | None = None,
     ) -> None:
         self._read = read
         self._call = call
@@ -66,6 +69,7 @@ class Circumstances:
         self._conditions_of = conditions_of
         self._need = need
         self._of_resource = of_resource
+        self._keys_of = keys_of
         self._more: tuple[Conditions, ...] | None = None
         self.asked = False
         """Whether any statement wanted to know something of this one request, that the next may not have."""
@@ -96,6 +100,8 @@ class Circumstances:
             more.append(self._need)
         if self._conditions_of is not None:
             more.append(self._conditions_of(self._call))
+        if self._keys_of is not None:
+            more.append(self._keys_of(self._read, self._call, self._arn))
         if self._of_resource is not None:
             more.append(self._of_resource(self._read, self._arn))
         self._more = tuple(more)
@@ -268,3 +274,32 @@ def request_tags(params: Mapping[str, Any]) -> dict[str, str] | None:
                 for tag in given
             }
     return None
+
+
+def members_as_keys(members: Mapping[str, str]) -> RequestConditions:
+    """Condition keys that are members of the request: lower-case key to member, `Outer.Inner` for one inside another."""
+    paths = {key: tuple(member.split(".")) for key, member in members.items()}
+
+    def keys_of(read: Read, call: Call, arn: str) -> Conditions:
+        found: dict[str, Sequence[str]] = {}
+        for key, path in paths.items():
+            value: Any = call.params
+            for name in path:
+                value = value.get(name) if isinstance(value, Mapping) else None
+            texts = condition_texts(value)
+            if texts is not None:
+                found[key] = texts
+        return found
+
+    return keys_of
+
+
+def condition_texts(value: Any) -> Values:
+    """A request's value as values of a condition key; None for what is none."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    if isinstance(value, list | tuple):
+        return tuple(str(each) for each in value)
+    return (str(value),)

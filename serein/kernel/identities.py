@@ -76,7 +76,11 @@ class Identities(Protocol):
         ...
 
     def policies_of(self, snapshot: Snapshot, principal: Principal) -> PrincipalPolicies | None:
-        """The policies of a user or role session; None when that user or role no longer exists."""
+        """The policies of a user or role session; None when that user or role no longer exists.
+
+        The same object for as long as nothing changed that they, or anybody's membership, follow from: what the door
+        remembers of its verdicts is remembered by it.
+        """
         ...
 
     def role_or_none(self, snapshot: Snapshot, arn: str) -> RoleFacts | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from serein.base.errors import AwsError
 from serein.engines.policy import PolicyKind
+from serein.kernel.calls import Call
 from serein.kernel.operations import Context, OperationSpec, Read, operations_in
 from serein.kernel.sweeper import Holds
 from serein.wire.http import HttpRequest, HttpResponse
@@ -81,6 +82,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """The whole ARN of what the request alone names in part (IAM's paths); judged in its place."""
     conditions_of: Callable[[Read, str], Mapping[str, Sequence[str]]] | None = None
     """Condition keys that need a look at the resource (e.g. s3:ExistingObjectTag)."""
+    keys_of: Callable[[Read, Call, str], Mapping[str, Sequence[str]]] | None = None
+    """Condition keys of every operation's requests (dynamodb:LeadingKeys …): `keys_of(read, call, arn)`. Asked only once a
+    statement names a key of the service's; what costs may be worked out in the mapping's `get`."""
     invalid: Invalid | None = None
     policy_kind: PolicyKind = "resource"
     """What `policy_of` gives: "trust" for roles."""
@@ -93,6 +97,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Adds headers to an answer; asked only where the request has an Origin (S3's CORS)."""
     workers: tuple[Worker, ...] = ()
     sites: tuple[Site, ...] = ()
+    around: Callable[[OperationSpec], OperationSpec] | None = None
+    """Makes of each operation what is registered: a switch that is off costs nothing (DynamoDB's capacity)."""
     holds: tuple[Holds, ...] = ()
     """Every table whose records point at blobs, and how; what none of them names is swept (`kernel/sweeper.py`)."""
 
@@ -129,6 +135,8 @@ class Registry:
                     self._add(service, spec)
 
     def _add(self, service: Service, spec: OperationSpec) -> None:
+        if service.around is not None:
+            spec = service.around(spec)
         key = (service.name, spec.name)
         if key in self.operations:
             raise ValueError(f"operation {service.name}:{spec.name} has two handlers")

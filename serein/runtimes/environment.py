@@ -13,7 +13,7 @@ from typing import NamedTuple
 from serein.base.clock import Clock
 from serein.runtimes.inside import frames
 from serein.runtimes.log_lines import INVOCATION_BYTES_MAX, LineSplitter
-from serein.runtimes.spec import LogLine
+from serein.runtimes.spec import LogLine, Sink
 
 RESPONSE_BYTES_MAX = 6_291_556
 _LOG_READ_BYTES = 65_536
@@ -21,6 +21,7 @@ _LOG_DRAIN_BYTES_MAX = 1024 * 1024
 _SOCKET_BUFFER_BYTES = 2 * 1024 * 1024
 _SO_SNDBUFFORCE = 32
 _END_LIMIT_S = 5.0
+_HOLD_S = 0.005
 
 
 class Answer(NamedTuple):
@@ -59,6 +60,8 @@ class Environment:
         self._pidfd: int | None = None
         self._killed = False
         self.lost = False  # nothing can be asked any more
+        self.sink: Sink | None = None  # who takes a streamed answer
+        self._held = False
         self._settled = False
         self._ask: Callable[[], None] | None = None
         self._waiting: asyncio.Future[Answer] | None = None
@@ -192,6 +195,9 @@ class Environment:
         """The process is gone: read its last words, let go of everything."""
         if self.ended.done():
             return
+        if self._held:
+            self.sink = None
+            self._held = False
         self._on_readable()  # an answer may have been sent just before the end
         self.drain_log()
         self._loop.remove_reader(self._channel)
@@ -238,24 +244,69 @@ class Environment:
         if self._early:
             data = self._early + data
             self._early = b""
-        if len(data) < frames.HEADER_BYTES:
-            self._early = data
+        self._on_data(data)
+
+    def _on_data(self, data: bytes) -> None:
+        while True:
+            if len(data) < frames.HEADER_BYTES:
+                self._early = data
+                return
+            kind, meta_bytes, body_bytes, number = frames.HEADER.unpack_from(data)
+            if kind not in _FROM_PROCESS or meta_bytes:
+                self._lost()
+                return
+            if body_bytes > RESPONSE_BYTES_MAX:
+                self._answer(Answer(TOO_LARGE, b"", body_bytes))
+                self._lost()
+                return
+            total = frames.HEADER_BYTES + body_bytes
+            if len(data) < total:
+                self._partial = bytearray(total)
+                self._partial[: len(data)] = data
+                self._filled = len(data)
+                return
+            self._on_frame(kind, data[frames.HEADER_BYTES : total], number)
+            if len(data) == total:
+                return
+            data = data[total:]
+
+    def _on_frame(self, kind: int, body: bytes, number: int) -> None:
+        if kind == frames.CHUNK or kind == frames.STREAM:
+            self._on_piece(kind, body)
+        else:
+            self._answer(Answer(kind, body, number))
+
+    # A streamed answer.
+
+    def _on_piece(self, kind: int, body: bytes) -> None:
+        sink = self.sink
+        if sink is None:
+            return  # nobody listens any more: what is left of the answer is read and dropped
+        if kind == frames.STREAM:
+            sink.begin(body.decode("utf-8", "replace"))
             return
-        kind, meta_bytes, body_bytes, number = frames.HEADER.unpack_from(data)
-        if kind not in _FROM_PROCESS or meta_bytes:
-            self._lost()
+        sink.write(body)
+        if sink.full and not self._held:
+            self._held = True
+            self.hold(True)
+            self._loop.call_later(_HOLD_S, self._look_again)
+
+    def _look_again(self) -> None:
+        """Read on once the reader of a streamed answer has caught up, or is gone."""
+        if self.ended.done() or self.lost:
             return
-        if body_bytes > RESPONSE_BYTES_MAX:
-            self._answer(Answer(TOO_LARGE, b"", body_bytes))
-            self._lost()
+        if self.sink is not None and self.sink.full:
+            self._loop.call_later(_HOLD_S, self._look_again)
             return
-        total = frames.HEADER_BYTES + body_bytes
-        if len(data) >= total:
-            self._answer(Answer(kind, data[frames.HEADER_BYTES : total], number))
-            return
-        self._partial = bytearray(total)
-        self._partial[: len(data)] = data
-        self._filled = len(data)
+        self._held = False
+        self.hold(False)
+
+    def hold(self, stop: bool) -> None:
+        """Read no more of the answer for a while, or again."""
+        if stop:
+            self._loop.remove_reader(self._channel)
+        else:
+            self._loop.add_reader(self._channel, self._on_readable)
 
     def _read_on(self, partial: bytearray) -> None:
         while self._filled < len(partial):
@@ -271,7 +322,7 @@ class Environment:
             self._filled += got
         self._partial = None
         kind, _, _, number = frames.HEADER.unpack_from(partial)
-        self._answer(Answer(kind, bytes(memoryview(partial)[frames.HEADER_BYTES :]), number))
+        self._on_frame(kind, bytes(memoryview(partial)[frames.HEADER_BYTES :]), number)
 
     def _answer(self, answer: Answer) -> None:
         waiting, self._waiting = self._waiting, None
@@ -327,6 +378,8 @@ _FROM_PROCESS = (
     frames.ERROR,
     frames.INIT_ERROR,
     frames.LAST_ERROR,
+    frames.STREAM,
+    frames.CHUNK,
 )
 
 

@@ -23,6 +23,7 @@ from serein.runtimes.spec import (
     LogSink,
     Outcome,
     PoolBusy,
+    Sink,
 )
 from serein.runtimes.tenancy import Tenancy
 from serein.runtimes.waiting import Waiting
@@ -79,7 +80,11 @@ class Pool:
         return self.nursery.isolation
 
     async def invoke(
-        self, function: FunctionSpec, payload: bytes, invocation: Invocation
+        self,
+        function: FunctionSpec,
+        payload: bytes,
+        invocation: Invocation,
+        sink: Sink | None = None,
     ) -> Outcome:
         """Run `function` on `payload`. Never raises for what the function does.
 
@@ -94,7 +99,7 @@ class Pool:
             tenancy = idle.pop() if idle else None
         if tenancy is None:
             tenancy = await self._find_tenancy(function)
-        return await tenancy.run(payload, invocation, self._release, self.nursery.keep)
+        return await tenancy.run(payload, invocation, self._release, self.nursery.keep, sink)
 
     async def prepare(self, function: FunctionSpec) -> None:
         """Have what `function` is made from ready, so that its first call does not wait for it."""

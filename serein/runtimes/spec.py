@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -84,6 +84,23 @@ class Isolation(msgspec.Struct, frozen=True):
     standing: Standing
     reasons: tuple[str, ...] = ()
     memory_limit: str = "none"  # "cgroup v1", "cgroup v2", "rlimit" or "none"
+
+
+class Sink(Protocol):
+    """Takes a streamed answer piece by piece. `write` says whether more may come at once; `ready` waits until so."""
+
+    def begin(self, content_type: str) -> None:
+        """The answer begins; called once, before the first piece."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """The next piece."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether the reader is behind: nothing more is read from the function until it is not."""
+        ...
 
 
 class PoolBusy(Exception):

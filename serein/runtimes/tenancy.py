@@ -26,7 +26,7 @@ from serein.runtimes.log_lines import (
     start_line,
     tail_of,
 )
-from serein.runtimes.spec import FunctionSpec, Invocation, LogLine, LogSink, Outcome
+from serein.runtimes.spec import FunctionSpec, Invocation, LogLine, LogSink, Outcome, Sink
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_LIMIT_S = 10.0
@@ -89,6 +89,7 @@ class Tenancy:
         invocation: Invocation,
         done: Callable[[Tenancy], None],
         keep: KeepTask,
+        sink: Sink | None = None,
     ) -> Outcome:
         """Serve one invocation. `done` is called when the environment is free again.
 
@@ -109,13 +110,18 @@ class Tenancy:
         now = self._clock.now()
         self._emit(now, start_line(invocation.request_id, self.spec.version))
         timer = self._loop.call_later(self.spec.timeout_s, self._on_timeout)
-        answered = self.environment.request(frames.INVOKE, self._facts(invocation), payload)
+        environment = self.environment
+        environment.sink = sink
+        facts = self._facts(invocation, sink is not None)
+        answered = environment.request(frames.INVOKE, facts, payload)
         try:
             answer = await answered
         except asyncio.CancelledError:
+            environment.sink = None
             keep(self._run_on(invocation, began, timer, done))
             raise
         timer.cancel()
+        environment.sink = None
         outcome = await self._conclude(invocation, answer, elapsed_ms(began))
         done(self)
         return outcome
@@ -152,11 +158,12 @@ class Tenancy:
         self._emit(self._clock.now(), start_line(invocation.request_id, self.spec.version))
         return await self._conclude(invocation, answer, 0.0)
 
-    def _facts(self, invocation: Invocation) -> bytes:
+    def _facts(self, invocation: Invocation, streams: bool) -> bytes:
         # The function compares its deadline with the machine's clock.
         return orjson.dumps(
             {
                 "id": invocation.request_id,
+                "stream": streams,
                 "deadline_ms": int((self._clock.wall() + self.spec.timeout_s) * 1000),
                 "arn": invocation.arn,
                 "trace": invocation.trace_header,

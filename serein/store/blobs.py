@@ -33,6 +33,10 @@ class Blobs(Protocol):
         """
         ...
 
+    async def write_under(self, blob_id: BlobId, content: AsyncIterator[bytes]) -> None:
+        """Keep `content` under an id that another heap gave, in place of what was there: for copies. As `write` else."""
+        ...
+
     async def concatenate(self, parts: Sequence[BlobId]) -> BlobId:
         """A new blob with the bytes of `parts` one behind the other (the parts stay). Raises as `write` does."""
         ...

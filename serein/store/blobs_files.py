@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from serein.store.blob_files import BlobReader, BlobWriter
+from serein.store.blob_files import BlobReader, BlobWriter, length_or_none
 from serein.store.blobs import BlobId, BlobMissing
 from serein.store.errors import StoreDamaged, StoreFull, StoreUnavailable
 
@@ -68,12 +68,23 @@ class FileBlobs:
             self._threads.shutdown(wait=False)
             self._threads = None
 
+    def seal_all(self) -> None:
+        """Give the blobs of the first format, which had none, their checksums. Once more after a crash does no harm."""
+        for path in sorted(self._directory.glob("[0-9a-f][0-9a-f]/*")):
+            if _ID.match(path.name):
+                _seal_file(path, self._incoming)
+
     async def write(self, content: bytes | AsyncIterator[bytes]) -> BlobId:
         self._check_room()
         blob_id = BlobId(self._new_id())
         if isinstance(content, bytes):
             await self._run(self._write_whole, blob_id, content)
-            return blob_id
+        else:
+            await self.write_under(blob_id, content)
+        return blob_id
+
+    async def write_under(self, blob_id: BlobId, content: AsyncIterator[bytes]) -> None:
+        self._path(blob_id)
         fd = await self._begin_apart(blob_id)
         writer = BlobWriter(fd, blob_id)
         try:
@@ -91,7 +102,6 @@ class FileBlobs:
             await asyncio.shield(self._run(self._abandon, blob_id, fd))
             raise
         await self._run(self._finish, blob_id, fd, writer)
-        return blob_id
 
     async def _begin_apart(self, blob_id: BlobId) -> int:
         beginning = asyncio.ensure_future(self._run(self._begin, blob_id))
@@ -280,6 +290,25 @@ class FileBlobs:
             finally:
                 os.close(fd)
         return removed
+
+
+def _seal_file(path: Path, incoming: Path) -> None:
+    blob_id = BlobId(path.name)
+    with path.open("rb") as source:
+        if length_or_none(source.fileno(), blob_id) is not None:
+            return
+        _make_directory(incoming)
+        with open(incoming / blob_id, "wb", opener=_private) as target:
+            writer = BlobWriter(target.fileno(), blob_id)
+            while piece := source.read(GATHER_BYTES):
+                writer.write(piece)
+            writer.finish()
+    os.rename(incoming / blob_id, path)
+    _sync_directory(path.parent)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _refusal(error: OSError) -> StoreUnavailable:

@@ -31,6 +31,10 @@ class MemoryBlobs:
         self._content[blob_id] = (content, self._now())
         return blob_id
 
+    async def write_under(self, blob_id: BlobId, content: AsyncIterator[bytes]) -> None:
+        whole = b"".join([bytes(piece) async for piece in content])
+        self._content[blob_id] = (whole, self._now())
+
     async def concatenate(self, parts: Sequence[BlobId]) -> BlobId:
         return await self.write(b"".join([self._find(part) for part in parts]))
 

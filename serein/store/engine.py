@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 H = TypeVar("H", bound=Hashable)
 H_in = TypeVar("H_in", bound=Hashable, contravariant=True)
+H_out = TypeVar("H_out", bound=Hashable, covariant=True)
 
 Row = tuple[bytes, bytes]
 
@@ -48,11 +49,20 @@ class Writer(Rows[H_in], Protocol[H_in]):
     def delete_range(self, handle: H_in, low: bytes, high: bytes) -> int: ...
 
 
-class Handles(Protocol[H]):
+class Handles(Protocol[H_out]):
     """Who knows the tables."""
 
-    def handle(self, name: str, version: int) -> H:
+    @property
+    def seals(self) -> bool:
+        """Whether values are kept under a checksum (`seals.py`): wherever they lie on a disk."""
+        ...
+
+    def handle(self, name: str, version: int) -> H_out:
         """The handle of a table. Raises StoreFormatTooNew."""
+        ...
+
+    def tables(self) -> dict[str, int]:
+        """Every stored table, by name, with the form of its records."""
         ...
 
 

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Generic
 
 from serein.store.codec import RecordCodec
 from serein.store.engine import H, Handles
-from serein.store.errors import StoreError
+from serein.store.errors import StoreDamaged, StoreError
+from serein.store.keys import decode_key
+from serein.store.seals import opened_or_none, sealed
 from serein.store.tables import AnyTable, BytesTable, Key
 
 CACHED_RECORDS_MAX = 4096
 """Per table; the oldest go first."""
 
+log = logging.getLogger(__name__)
+
 
 class Form(Generic[H]):
     """Everything about one table, looked up once."""
 
-    __slots__ = ("cache", "decode", "encode", "handle", "key", "name")
+    __slots__ = ("cache", "decode", "encode", "handle", "key", "name", "open", "seal")
 
-    def __init__(self, table: AnyTable, handle: H) -> None:
+    seal: Callable[[bytes, bytes], bytes]
+    """What the engine is to keep for an encoded key and a value."""
+    open: Callable[[bytes, bytes], bytes]
+    """The value in what the engine kept. Raises StoreDamaged."""
+
+    def __init__(self, table: AnyTable, handle: H, seals: bool) -> None:
         self.name = table.name
+        self.seal, self.open = (sealed, self._open) if seals else (_as_it_is, _as_it_is)
         self.handle = handle
         self.cache: dict[bytes, Any] | None = None
         self.key: Callable[[Any], Key] = _no_key
@@ -34,11 +45,40 @@ class Form(Generic[H]):
             if table.cached:
                 self.cache = {}
 
+    def read(self, key: bytes, stored: bytes) -> Any:
+        """The record (of a BytesTable: the bytes) in what the engine kept. Raises StoreDamaged, naming table and key."""
+        value = self.open(key, stored)
+        if self.decode is None:
+            return value
+        try:
+            return self.decode(value)
+        except StoreDamaged as error:
+            raise self._damaged(key, str(error)) from error
+
+    def _open(self, key: bytes, stored: bytes) -> bytes:
+        value = opened_or_none(key, stored)
+        if value is None:
+            raise self._damaged(key, "its bytes do not match their checksum")
+        return value
+
+    def _damaged(self, key: bytes, why: str) -> StoreDamaged:
+        try:
+            shown = repr(decode_key(key))
+        except StoreDamaged:
+            shown = repr(key)
+        error = StoreDamaged(f"table {self.name}, key {shown}: the record is damaged: {why}")
+        log.error("%s", error)
+        return error
+
     def remember(self, cache: dict[bytes, Any], key: bytes, record: Any) -> None:
         """Keep a durable record (or that there is none)."""
         if len(cache) >= CACHED_RECORDS_MAX:
             del cache[next(iter(cache))]
         cache[key] = record
+
+
+def _as_it_is(key: bytes, value: bytes) -> bytes:
+    return value
 
 
 def _no_key(value: object) -> Key:
@@ -59,10 +99,15 @@ class Forms(Generic[H]):
         if form is None:
             if table.name in self._by_name:
                 raise StoreError(f"two tables are named {table.name}")
-            form = Form(table, self._engine.handle(table.name, table.version))
+            handle = self._engine.handle(table.name, table.version)
+            form = Form(table, handle, self._engine.seals)
             self._by_name[table.name] = (table, form)
             self.by_table[table] = form
         return form
+
+    def tables(self) -> dict[str, int]:
+        """Every stored table with the form of its records."""
+        return self._engine.tables()
 
     def by_name_or_none(self, name: str) -> Form[H] | None:
         """The form of the table of that name, if it was used so far."""

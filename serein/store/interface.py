@@ -107,6 +107,10 @@ class Snapshot(Protocol):
         """How many keys begin with `prefix`. Costs time in proportion to the answer."""
         ...
 
+    def tables(self) -> dict[str, int]:
+        """Every stored table, by name, with the form of its records: for what keeps all of them (`keeping/`)."""
+        ...
+
 
 class Transaction(Snapshot, Protocol):
     """Read and change; all of it becomes durable or none. Valid only until its function returns."""

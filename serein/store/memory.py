@@ -14,9 +14,10 @@ from serein.store.engine import Row
 class MemoryTable:
     """The rows of one table."""
 
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, version: int) -> None:
+        self.version = version
         self.rows: SortedDict[bytes, bytes] = SortedDict()
 
 
@@ -95,6 +96,7 @@ class MemoryRows:
 class MemoryEngine:
     """Rows that last as long as the process."""
 
+    seals = False
     commits_block = False
     in_upkeep = False
 
@@ -109,7 +111,13 @@ class MemoryEngine:
         pass
 
     def handle(self, name: str, version: int) -> MemoryTable:
-        return self._tables.setdefault(name, MemoryTable())
+        table = self._tables.get(name)
+        if table is None:
+            table = self._tables[name] = MemoryTable(version)
+        return table
+
+    def tables(self) -> dict[str, int]:
+        return {name: table.version for name, table in self._tables.items() if table.rows}
 
     def survey_or_none(self) -> None:
         return None

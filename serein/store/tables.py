@@ -40,7 +40,8 @@ class Table(Generic[R]):
     `migrations[n]` the function from the plain dict of form n to that of form n+1. Rows are migrated as they are read.
     `cached` keeps decoded records in memory (for small, often read, seldom written tables such as policies): a read
     then costs well under a microsecond and **may give the same object to several readers: never change its lists and
-    dicts**.
+    dicts**. `watched`: something is derived from the table and kept under its `table_version`, as with every cached one. `busy`: written
+    so often that several nodes on one database had better not cache it; one machine's store still does.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Table(Generic[R]):
     version: int = field(default=1, kw_only=True)
     migrations: Mapping[int, Migration] = field(default_factory=dict, kw_only=True)
     cached: bool = field(default=False, kw_only=True)
+    watched: bool = field(default=False, kw_only=True)
+    busy: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -56,13 +56,11 @@ class View(Generic[H]):
             except KeyError:
                 pass
             value = self._rows.get(form.handle, encoded)
-            record = None if value is None else form.decode(value)  # type: ignore[misc]
+            record = None if value is None else form.read(encoded, value)
             form.remember(cache, encoded, record)
             return record
         value = self._rows.get(form.handle, encoded)
-        if value is None or form.decode is None:
-            return value
-        return form.decode(value)
+        return None if value is None else form.read(encoded, value)
 
     def scan(
         self,
@@ -79,10 +77,11 @@ class View(Generic[H]):
         form = self._forms.find(table)
         low, high = scan_bounds(prefix, start, start_after, stop, stop_after)
         rows = self._walk(table, form, low, high, reverse, limit)
-        decode = form.decode
-        if decode is None:
-            return ((decode_key(key), value) for key, value in rows)
-        return (decode(value) for _, value in rows)
+        if form.decode is None:
+            open_ = form.open
+            return ((decode_key(key), open_(key, value)) for key, value in rows)
+        read = form.read
+        return (read(key, value) for key, value in rows)
 
     def scan_values(
         self,
@@ -97,8 +96,10 @@ class View(Generic[H]):
         limit: int | None = None,
     ) -> Iterator[bytes]:
         low, high = scan_bounds(prefix, start, start_after, stop, stop_after)
-        rows = self._walk(table, self._forms.find(table), low, high, reverse, limit)
-        return (value for _, value in rows)
+        form = self._forms.find(table)
+        open_ = form.open
+        rows = self._walk(table, form, low, high, reverse, limit)
+        return (open_(key, value) for key, value in rows)
 
     def _walk(
         self,
@@ -131,6 +132,12 @@ class View(Generic[H]):
         if low >= high:
             return []
         return self._rows.page(form.handle, low, high, reverse, asked)
+
+    def tables(self) -> dict[str, int]:
+        """See `interface.Snapshot`."""
+        if not self._live:
+            raise self._refuse()
+        return self._forms.tables()
 
     def count(self, table: AnyTable, prefix: Key = ()) -> int:
         if not self._live:
@@ -292,7 +299,7 @@ class TransactionView(View[H]):
         key = encode_key(form.key(record))
         value = form.encode(record)
         self._writing(form, key)
-        self._writer.put(form.handle, key, value)
+        self._writer.put(form.handle, key, form.seal(key, value))
 
     def put_bytes(self, table: BytesTable, key: Key, value: bytes) -> None:
         form = self._forms.by_table.get(table) or self._forms.find(table)
@@ -300,7 +307,7 @@ class TransactionView(View[H]):
             raise TypeError(f"{table.name} keeps records: use put")
         encoded = encode_key(key)
         self._writing(form, encoded)
-        self._writer.put(form.handle, encoded, value)
+        self._writer.put(form.handle, encoded, form.seal(encoded, value))
 
     def delete(self, table: AnyTable, *key: KeyPart) -> bool:
         form = self._forms.find(table)

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import regex
 
+from serein.base.later import later
 from serein.wire.shapes import Member, Shape
+
+if TYPE_CHECKING:
+    import regex
+else:
+    regex = later("regex")
 
 FailureKind = Literal[
     "required",

@@ -138,7 +138,10 @@ def test_records_that_move_between_tables_are_seen(tmp_path: Path) -> None:
                 target = where[number] = PRINTS if source is DRAFTS else DRAFTS
 
                 def change(
-                    tx: Transaction, number: int = number, source: Any = source, target: Any = target
+                    tx: Transaction,
+                    number: int = number,
+                    source: Any = source,
+                    target: Any = target,
                 ) -> None:
                     paper = tx.get(source, number)
                     assert paper is not None

@@ -22,7 +22,7 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-THINGS = Table("test.things", Thing, key=lambda thing: (thing.group, thing.number))
+THINGS = Table("test.things", Thing, key=lambda thing: (thing.group, thing.number), watched=True)
 KEPT = Table("test.kept", Thing, key=lambda thing: (thing.group, thing.number), cached=True)
 RAW = BytesTable("test.raw")
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import regex
+from serein.base.later import later
+
+if TYPE_CHECKING:
+    import regex
+else:
+    regex = later("regex")
+
 
 Operator = Literal["=", "!=", "<", ">", "<=", ">="]
 

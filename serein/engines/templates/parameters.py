@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-import regex
 
+from serein.base.later import later
 from serein.engines.templates.errors import TemplateError
 from serein.engines.templates.model import ParameterDefinition
 from serein.engines.templates.values import Value
+
+if TYPE_CHECKING:
+    import regex
+else:
+    regex = later("regex")
 
 PATTERN_SECONDS_MAX = 0.25
 _SSM_VALUE = "AWS::SSM::Parameter::Value<"

@@ -8,17 +8,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import orjson
-import yaml  # type: ignore[import-untyped,unused-ignore]
 
+from serein.base.later import later
 from serein.engines.templates.errors import TemplateError
 from serein.engines.templates.values import DEPTH_MAX, NODES_MAX, Tree, Value
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = later("yaml")
 
 TEXT_BYTES_MAX = 1_048_576
 """The longest template (one given by URL; a body in a request is bounded to 51,200 bytes by the service)."""
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
@@ -134,7 +139,7 @@ class _Open:
 
 def _parse_yaml(text: str) -> Value:
     try:
-        return _build(yaml.parse(text, Loader=_LOADER))
+        return _build(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

@@ -22,6 +22,8 @@ RESULT = 12
 ERROR = 13
 INIT_ERROR = 14
 LAST_ERROR = 15  # an error after which the process ends
+STREAM = 16  # a streamed answer begins; the body is its content type. RESULT or ERROR ends it
+CHUNK = 17  # a piece of a streamed answer
 
 _RECEIVE_BYTES = 262_144
 

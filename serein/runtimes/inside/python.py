@@ -16,7 +16,8 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from serein.runtimes.inside.context import LambdaContext
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB and what API Gateway wraps around.
 RESPONSE_BYTES_MAX = 6_291_556
+CHUNK_BYTES_MAX = 1024 * 1024
 _LOG_FRAME = b"\xa5\x5a\x00\x03"
 _HARD_SPACE = "\u00a0"
 _RAISED_IN_RUNTIME = (
@@ -109,7 +111,7 @@ def serve(channel: frames.FrameSocket, handler_name: str, peak: Peak, dumps: Dum
             _, meta, payload = channel.receive()
         except frames.Closed:
             return
-        kind, body = _handle(handler, json.loads(meta), payload, sink, dumps)
+        kind, body = _handle(handler, json.loads(meta), payload, sink, dumps, channel)
         if os.getpid() != process:
             # The handler forked and both came back: only the first may answer.
             os._exit(0)
@@ -160,6 +162,7 @@ def _handle(
     payload: bytes,
     sink: LogSink,
     dumps: Dumps,
+    channel: frames.FrameSocket,
 ) -> tuple[int, bytes]:
     request_id: str = facts["id"]
     sink.request_id = request_id
@@ -169,7 +172,10 @@ def _handle(
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     try:
         context = _make_context(facts)
-        body = _marshalled(handler(_unmarshalled(payload), context), dumps)
+        result = handler(_unmarshalled(payload), context)
+        if isinstance(result, types.GeneratorType):
+            return frames.RESULT, _streamed(result, facts["stream"], channel)
+        body = _marshalled(result, dumps)
     except Fault as fault:
         failure = error_payload(fault.message, fault.kind, fault.trace, request_id)
     except Exception as error:
@@ -188,6 +194,24 @@ def _handle(
     return frames.ERROR, json.dumps(failure).encode("utf-8", "backslashreplace")[
         :RESPONSE_BYTES_MAX
     ]
+
+
+def _streamed(pieces: Iterator[Any], streams: bool, channel: frames.FrameSocket) -> bytes:
+    """A generator's pieces: sent as they come to a caller who takes a stream, else gathered into one answer."""
+    if not streams:
+        return b"".join(_piece(piece) for piece in pieces)
+    channel.send(frames.STREAM, b"application/octet-stream")
+    for piece in pieces:
+        data = _piece(piece)
+        for at in range(0, len(data), CHUNK_BYTES_MAX):
+            channel.send(frames.CHUNK, data[at : at + CHUNK_BYTES_MAX])
+    return b""
+
+
+def _piece(piece: Any) -> bytes:
+    if isinstance(piece, bytes | bytearray):
+        return bytes(piece)
+    return piece.encode() if isinstance(piece, str) else json.dumps(piece).encode()
 
 
 def _make_context(facts: dict[str, Any]) -> LambdaContext:

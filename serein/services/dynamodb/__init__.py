@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from serein.kernel.services import Service, Worker
 from serein.services.dynamodb.access import policy_of
+from serein.services.dynamodb.conditions import conditions_of
+from serein.services.dynamodb.limits import Limits
 from serein.services.dynamodb.operations import (
     absent,
     batches,
+    insights,
     items,
     queries,
     settings,
@@ -17,25 +20,34 @@ from serein.services.dynamodb.operations import (
 )
 from serein.services.dynamodb.workers import expiry, figures, upkeep
 
-SERVICE = Service(
-    name="dynamodb",
-    operations=(
-        tables,
-        table_updates,
-        settings,
-        items,
-        queries,
-        batches,
-        transactions,
-        statements,
-        absent,
-    ),
-    policy_of=policy_of,
-    workers=(
-        Worker(name="dynamodb.purge", run=upkeep.purge),
-        Worker(name="dynamodb.backfill", run=upkeep.backfill),
-        Worker(name="dynamodb.expire", run=expiry.expire),
-        Worker(name="dynamodb.trim", run=upkeep.trim),
-        Worker(name="dynamodb.measure", run=figures.measure),
-    ),
-)
+
+def service(*, limited: bool = False) -> Service:
+    """The service; `limited` where AWS's limits of pace (provisioned capacity and the like) are to be enforced."""
+    limits = Limits() if limited else None
+    more = () if limits is None else (Worker(name="dynamodb.consumption", run=limits.flush),)
+    return Service(
+        name="dynamodb",
+        operations=(
+            tables,
+            table_updates,
+            settings,
+            items,
+            queries,
+            batches,
+            transactions,
+            statements,
+            insights,
+            absent,
+        ),
+        policy_of=policy_of,
+        keys_of=conditions_of,
+        around=limits.around if limits is not None else None,
+        workers=(
+            Worker(name="dynamodb.purge", run=upkeep.purge),
+            Worker(name="dynamodb.backfill", run=upkeep.backfill),
+            Worker(name="dynamodb.expire", run=expiry.expire),
+            Worker(name="dynamodb.trim", run=upkeep.trim),
+            Worker(name="dynamodb.measure", run=figures.measure),
+            *more,
+        ),
+    )

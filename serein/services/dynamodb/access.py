@@ -28,6 +28,12 @@ def table_of(call: Call) -> str:
     return table_arn(call, call.params["TableName"])
 
 
+def table_or_all(call: Call) -> str:
+    """The ARN of the table that the request may name, else all."""
+    name = call.params.get("TableName")
+    return "*" if name is None else table_arn(call, name)
+
+
 def table_or_index_of(call: Call) -> str:
     """The ARN of the index that the request names, else of its table."""
     arn = table_of(call)

@@ -971,6 +971,18 @@ if t.TYPE_CHECKING:
     class UpdateContinuousBackupsOutput(t.TypedDict, total=False):
         ContinuousBackupsDescription: ContinuousBackupsDescription
 
+    class UpdateContributorInsightsInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        IndexName: str
+        ContributorInsightsAction: t.Required[str]
+        ContributorInsightsMode: str
+
+    class UpdateContributorInsightsOutput(t.TypedDict, total=False):
+        TableName: str
+        IndexName: str
+        ContributorInsightsStatus: str
+        ContributorInsightsMode: str
+
     class UpdateGlobalSecondaryIndexAction(t.TypedDict, total=False):
         IndexName: t.Required[str]
         ProvisionedThroughput: ProvisionedThroughput

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from serein.base.clock import Clock
 from serein.contracts.access_keys import is_own_session_key
@@ -47,8 +48,10 @@ from serein.services.iam.records import (
     OwnerKind,
     Role,
     RoleUse,
+    ServiceUse,
     User,
 )
+from serein.services.iam.rules.services import prefix_of
 from serein.store.interface import Snapshot
 
 CACHED_MAX: Final = 4096
@@ -88,7 +91,8 @@ class StoredIdentities:
         self._credentials: dict[tuple[str, str | None], Credential | None] = {}
         self._policies: dict[tuple[str, str, str], tuple[Principal, PrincipalPolicies | None]] = {}
         self._memberships: dict[str, Membership | None] = {}
-        self._uses: dict[str, tuple[float, str, str]] = {}
+        self._uses: dict[tuple[str, str], tuple[float, str]] = {}
+        """When and where each key last used each service."""
         self._roles: dict[str, str] = {}
         """The role behind each session's access key, for the role's last use."""
 
@@ -114,6 +118,10 @@ class StoredIdentities:
         if key in self._credentials:
             return self._credentials[key]
         found = _look_up(snapshot, access_key, session_token)
+        if found is not None:
+            place = place_or_none(snapshot, found.principal.account)
+            if place is not None and place.closed:
+                found = replace(found, active=False)
         if len(self._credentials) >= CACHED_MAX:
             self._credentials.clear()
         # Strangers are not kept: whoever makes up keys would empty the cache of the known ones.
@@ -243,18 +251,23 @@ class StoredIdentities:
 
     def note_use(self, access_key: str, service: str, region: str, now: float) -> None:
         """Remember the last use of a key; a worker writes it down."""
-        if access_key in self._uses or len(self._uses) < USES_MAX:
-            self._uses[access_key] = (now, service, region)
+        key = (access_key, service)
+        if key in self._uses or len(self._uses) < USES_MAX:
+            self._uses[key] = (now, region)
 
-    def take_uses(self) -> list[KeyUse | RoleUse]:
+    def take_uses(self) -> list[KeyUse | RoleUse | ServiceUse]:
         """The uses noted since the last time, as the records to be written."""
         taken, self._uses = self._uses, {}
-        records: list[KeyUse | RoleUse] = []
-        for key, (at, service, region) in taken.items():
+        records: list[KeyUse | RoleUse | ServiceUse] = []
+        for (key, service), (at, region) in taken.items():
             arn = self._roles.get(key)
             if arn is not None:
-                name = arn.rpartition("/")[2]
-                records.append(RoleUse(account=arn.split(":")[4], role=name, at=at, region=region))
+                name, account = arn.rpartition("/")[2], arn.split(":")[4]
+                records.append(RoleUse(account=account, role=name, at=at, region=region))
+                prefix = prefix_of(service)
+                records.append(
+                    ServiceUse(account=account, entity=arn, service=prefix, at=at, region=region)
+                )
             elif key.startswith("AKIA"):
                 records.append(KeyUse(id=key, at=at, service=service, region=region))
         return records

@@ -251,6 +251,10 @@ if t.TYPE_CHECKING:
         PolicyName: str
         PolicyArn: str
 
+    class ChangePasswordRequest(t.TypedDict, total=False):
+        OldPassword: t.Required[str]
+        NewPassword: t.Required[str]
+
     class ContextEntry(t.TypedDict, total=False):
         ContextKeyName: str
         ContextKeyValues: list[str]
@@ -328,6 +332,17 @@ if t.TYPE_CHECKING:
     class CreateRoleResponse(t.TypedDict, total=False):
         Role: t.Required[Role]
 
+    class CreateSAMLProviderRequest(t.TypedDict, total=False):
+        SAMLMetadataDocument: t.Required[str]
+        Name: t.Required[str]
+        Tags: list[Tag]
+        AssertionEncryptionMode: str
+        AddPrivateKey: str
+
+    class CreateSAMLProviderResponse(t.TypedDict, total=False):
+        SAMLProviderArn: str
+        Tags: list[Tag]
+
     class CreateServiceLinkedRoleRequest(t.TypedDict, total=False):
         AWSServiceName: t.Required[str]
         Description: str
@@ -352,6 +367,18 @@ if t.TYPE_CHECKING:
 
     class CreateUserResponse(t.TypedDict, total=False):
         User: User
+
+    class CreateVirtualMFADeviceRequest(t.TypedDict, total=False):
+        Path: str
+        VirtualMFADeviceName: t.Required[str]
+        Tags: list[Tag]
+
+    class CreateVirtualMFADeviceResponse(t.TypedDict, total=False):
+        VirtualMFADevice: t.Required[VirtualMFADevice]
+
+    class DeactivateMFADeviceRequest(t.TypedDict, total=False):
+        UserName: str
+        SerialNumber: t.Required[str]
 
     class DeleteAccessKeyRequest(t.TypedDict, total=False):
         UserName: str
@@ -393,6 +420,16 @@ if t.TYPE_CHECKING:
     class DeleteRoleRequest(t.TypedDict, total=False):
         RoleName: t.Required[str]
 
+    class DeleteSAMLProviderRequest(t.TypedDict, total=False):
+        SAMLProviderArn: t.Required[str]
+
+    class DeleteSSHPublicKeyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SSHPublicKeyId: t.Required[str]
+
+    class DeleteServerCertificateRequest(t.TypedDict, total=False):
+        ServerCertificateName: t.Required[str]
+
     class DeleteServiceLinkedRoleRequest(t.TypedDict, total=False):
         RoleName: t.Required[str]
 
@@ -403,6 +440,10 @@ if t.TYPE_CHECKING:
         UserName: str
         ServiceSpecificCredentialId: t.Required[str]
 
+    class DeleteSigningCertificateRequest(t.TypedDict, total=False):
+        UserName: str
+        CertificateId: t.Required[str]
+
     class DeleteUserPermissionsBoundaryRequest(t.TypedDict, total=False):
         UserName: t.Required[str]
 
@@ -412,6 +453,9 @@ if t.TYPE_CHECKING:
 
     class DeleteUserRequest(t.TypedDict, total=False):
         UserName: t.Required[str]
+
+    class DeleteVirtualMFADeviceRequest(t.TypedDict, total=False):
+        SerialNumber: t.Required[str]
 
     class DeletionTaskFailureReasonType(t.TypedDict, total=False):
         Reason: str
@@ -429,6 +473,55 @@ if t.TYPE_CHECKING:
         UserName: t.Required[str]
         PolicyArn: t.Required[str]
 
+    class DisableOrganizationsRootCredentialsManagementRequest(t.TypedDict, total=False):
+        pass
+
+    class DisableOrganizationsRootCredentialsManagementResponse(t.TypedDict, total=False):
+        OrganizationId: str
+        EnabledFeatures: list[str]
+
+    class DisableOrganizationsRootSessionsRequest(t.TypedDict, total=False):
+        pass
+
+    class DisableOrganizationsRootSessionsResponse(t.TypedDict, total=False):
+        OrganizationId: str
+        EnabledFeatures: list[str]
+
+    class EnableMFADeviceRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SerialNumber: t.Required[str]
+        AuthenticationCode1: t.Required[str]
+        AuthenticationCode2: t.Required[str]
+
+    class EnableOrganizationsRootCredentialsManagementRequest(t.TypedDict, total=False):
+        pass
+
+    class EnableOrganizationsRootCredentialsManagementResponse(t.TypedDict, total=False):
+        OrganizationId: str
+        EnabledFeatures: list[str]
+
+    class EnableOrganizationsRootSessionsRequest(t.TypedDict, total=False):
+        pass
+
+    class EnableOrganizationsRootSessionsResponse(t.TypedDict, total=False):
+        OrganizationId: str
+        EnabledFeatures: list[str]
+
+    class EntityDetails(t.TypedDict, total=False):
+        EntityInfo: t.Required[EntityInfo]
+        LastAuthenticated: float
+
+    class EntityInfo(t.TypedDict, total=False):
+        Arn: t.Required[str]
+        Name: t.Required[str]
+        Type: t.Required[str]
+        Id: t.Required[str]
+        Path: str
+
+    class ErrorDetails(t.TypedDict, total=False):
+        Message: t.Required[str]
+        Code: t.Required[str]
+
     class EvaluationResult(t.TypedDict, total=False):
         EvalActionName: t.Required[str]
         EvalResourceName: str
@@ -443,6 +536,13 @@ if t.TYPE_CHECKING:
     class GenerateCredentialReportResponse(t.TypedDict, total=False):
         State: str
         Description: str
+
+    class GenerateServiceLastAccessedDetailsRequest(t.TypedDict, total=False):
+        Arn: t.Required[str]
+        Granularity: str
+
+    class GenerateServiceLastAccessedDetailsResponse(t.TypedDict, total=False):
+        JobId: str
 
     class GetAccessKeyLastUsedRequest(t.TypedDict, total=False):
         AccessKeyId: t.Required[str]
@@ -469,6 +569,16 @@ if t.TYPE_CHECKING:
 
     class GetAccountSummaryResponse(t.TypedDict, total=False):
         SummaryMap: dict[str, int]
+
+    class GetContextKeysForCustomPolicyRequest(t.TypedDict, total=False):
+        PolicyInputList: t.Required[list[str]]
+
+    class GetContextKeysForPolicyResponse(t.TypedDict, total=False):
+        ContextKeyNames: list[str]
+
+    class GetContextKeysForPrincipalPolicyRequest(t.TypedDict, total=False):
+        PolicySourceArn: t.Required[str]
+        PolicyInputList: list[str]
 
     class GetCredentialReportResponse(t.TypedDict, total=False):
         Content: bytes
@@ -506,6 +616,16 @@ if t.TYPE_CHECKING:
 
     class GetLoginProfileResponse(t.TypedDict, total=False):
         LoginProfile: t.Required[LoginProfile]
+
+    class GetMFADeviceRequest(t.TypedDict, total=False):
+        SerialNumber: t.Required[str]
+        UserName: str
+
+    class GetMFADeviceResponse(t.TypedDict, total=False):
+        UserName: str
+        SerialNumber: t.Required[str]
+        EnableDate: float
+        Certifications: dict[str, str]
 
     class GetOpenIDConnectProviderRequest(t.TypedDict, total=False):
         OpenIDConnectProviderArn: t.Required[str]
@@ -545,11 +665,61 @@ if t.TYPE_CHECKING:
     class GetRoleResponse(t.TypedDict, total=False):
         Role: t.Required[Role]
 
+    class GetSAMLProviderRequest(t.TypedDict, total=False):
+        SAMLProviderArn: t.Required[str]
+
+    class GetSAMLProviderResponse(t.TypedDict, total=False):
+        SAMLProviderUUID: str
+        SAMLMetadataDocument: str
+        CreateDate: float
+        ValidUntil: float
+        Tags: list[Tag]
+        AssertionEncryptionMode: str
+        PrivateKeyList: list[SAMLPrivateKey]
+
+    class GetSSHPublicKeyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SSHPublicKeyId: t.Required[str]
+        Encoding: t.Required[str]
+
+    class GetSSHPublicKeyResponse(t.TypedDict, total=False):
+        SSHPublicKey: SSHPublicKey
+
     class GetServerCertificateRequest(t.TypedDict, total=False):
         ServerCertificateName: t.Required[str]
 
     class GetServerCertificateResponse(t.TypedDict, total=False):
         ServerCertificate: t.Required[ServerCertificate]
+
+    class GetServiceLastAccessedDetailsRequest(t.TypedDict, total=False):
+        JobId: t.Required[str]
+        MaxItems: int
+        Marker: str
+
+    class GetServiceLastAccessedDetailsResponse(t.TypedDict, total=False):
+        JobStatus: t.Required[str]
+        JobType: str
+        JobCreationDate: t.Required[float]
+        ServicesLastAccessed: t.Required[list[ServiceLastAccessed]]
+        JobCompletionDate: t.Required[float]
+        IsTruncated: bool
+        Marker: str
+        Error: ErrorDetails
+
+    class GetServiceLastAccessedDetailsWithEntitiesRequest(t.TypedDict, total=False):
+        JobId: t.Required[str]
+        ServiceNamespace: t.Required[str]
+        MaxItems: int
+        Marker: str
+
+    class GetServiceLastAccessedDetailsWithEntitiesResponse(t.TypedDict, total=False):
+        JobStatus: t.Required[str]
+        JobCreationDate: t.Required[float]
+        JobCompletionDate: t.Required[float]
+        EntityDetailsList: t.Required[list[EntityDetails]]
+        IsTruncated: bool
+        Marker: str
+        Error: ErrorDetails
 
     class GetServiceLinkedRoleDeletionStatusRequest(t.TypedDict, total=False):
         DeletionTaskId: t.Required[str]
@@ -730,6 +900,16 @@ if t.TYPE_CHECKING:
         IsTruncated: bool
         Marker: str
 
+    class ListMFADeviceTagsRequest(t.TypedDict, total=False):
+        SerialNumber: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListMFADeviceTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
     class ListMFADevicesRequest(t.TypedDict, total=False):
         UserName: str
         Marker: str
@@ -755,6 +935,27 @@ if t.TYPE_CHECKING:
 
     class ListOpenIDConnectProvidersResponse(t.TypedDict, total=False):
         OpenIDConnectProviderList: list[OpenIDConnectProviderListEntry]
+
+    class ListOrganizationsFeaturesRequest(t.TypedDict, total=False):
+        pass
+
+    class ListOrganizationsFeaturesResponse(t.TypedDict, total=False):
+        OrganizationId: str
+        EnabledFeatures: list[str]
+
+    class ListPoliciesGrantingServiceAccessEntry(t.TypedDict, total=False):
+        ServiceNamespace: str
+        Policies: list[PolicyGrantingServiceAccess]
+
+    class ListPoliciesGrantingServiceAccessRequest(t.TypedDict, total=False):
+        Marker: str
+        Arn: t.Required[str]
+        ServiceNamespaces: t.Required[list[str]]
+
+    class ListPoliciesGrantingServiceAccessResponse(t.TypedDict, total=False):
+        PoliciesGrantingServiceAccess: t.Required[list[ListPoliciesGrantingServiceAccessEntry]]
+        IsTruncated: bool
+        Marker: str
 
     class ListPoliciesRequest(t.TypedDict, total=False):
         Scope: str
@@ -819,6 +1020,16 @@ if t.TYPE_CHECKING:
         IsTruncated: bool
         Marker: str
 
+    class ListSAMLProviderTagsRequest(t.TypedDict, total=False):
+        SAMLProviderArn: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListSAMLProviderTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
+        IsTruncated: bool
+        Marker: str
+
     class ListSAMLProvidersRequest(t.TypedDict, total=False):
         pass
 
@@ -832,6 +1043,16 @@ if t.TYPE_CHECKING:
 
     class ListSSHPublicKeysResponse(t.TypedDict, total=False):
         SSHPublicKeys: list[SSHPublicKeyMetadata]
+        IsTruncated: bool
+        Marker: str
+
+    class ListServerCertificateTagsRequest(t.TypedDict, total=False):
+        ServerCertificateName: t.Required[str]
+        Marker: str
+        MaxItems: int
+
+    class ListServerCertificateTagsResponse(t.TypedDict, total=False):
+        Tags: t.Required[list[Tag]]
         IsTruncated: bool
         Marker: str
 
@@ -973,6 +1194,13 @@ if t.TYPE_CHECKING:
         PolicyName: str
         PolicyDocument: str
 
+    class PolicyGrantingServiceAccess(t.TypedDict, total=False):
+        PolicyName: t.Required[str]
+        PolicyType: t.Required[str]
+        PolicyArn: str
+        EntityType: str
+        EntityName: str
+
     class PolicyGroup(t.TypedDict, total=False):
         GroupName: str
         GroupId: str
@@ -1050,6 +1278,12 @@ if t.TYPE_CHECKING:
         EvalDecisionDetails: dict[str, str]
         PermissionsBoundaryDecisionDetail: PermissionsBoundaryDecisionDetail
 
+    class ResyncMFADeviceRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SerialNumber: t.Required[str]
+        AuthenticationCode1: t.Required[str]
+        AuthenticationCode2: t.Required[str]
+
     class Role(t.TypedDict, total=False):
         Path: t.Required[str]
         RoleName: t.Required[str]
@@ -1086,10 +1320,22 @@ if t.TYPE_CHECKING:
         Region: str
         Resources: list[str]
 
+    class SAMLPrivateKey(t.TypedDict, total=False):
+        KeyId: str
+        Timestamp: float
+
     class SAMLProviderListEntry(t.TypedDict, total=False):
         Arn: str
         ValidUntil: float
         CreateDate: float
+
+    class SSHPublicKey(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SSHPublicKeyId: t.Required[str]
+        Fingerprint: t.Required[str]
+        SSHPublicKeyBody: t.Required[str]
+        Status: t.Required[str]
+        UploadDate: float
 
     class SSHPublicKeyMetadata(t.TypedDict, total=False):
         UserName: t.Required[str]
@@ -1110,6 +1356,15 @@ if t.TYPE_CHECKING:
         Arn: t.Required[str]
         UploadDate: float
         Expiration: float
+
+    class ServiceLastAccessed(t.TypedDict, total=False):
+        ServiceName: t.Required[str]
+        LastAuthenticated: float
+        ServiceNamespace: t.Required[str]
+        LastAuthenticatedEntity: str
+        LastAuthenticatedRegion: str
+        TotalAuthenticatedEntities: int
+        TrackedActionsLastAccessed: list[TrackedActionLastAccessed]
 
     class ServiceSpecificCredential(t.TypedDict, total=False):
         CreateDate: t.Required[float]
@@ -1136,6 +1391,9 @@ if t.TYPE_CHECKING:
     class SetDefaultPolicyVersionRequest(t.TypedDict, total=False):
         PolicyArn: t.Required[str]
         VersionId: t.Required[str]
+
+    class SetSecurityTokenServicePreferencesRequest(t.TypedDict, total=False):
+        GlobalEndpointTokenVersion: t.Required[str]
 
     class SigningCertificate(t.TypedDict, total=False):
         UserName: t.Required[str]
@@ -1196,6 +1454,10 @@ if t.TYPE_CHECKING:
         InstanceProfileName: t.Required[str]
         Tags: t.Required[list[Tag]]
 
+    class TagMFADeviceRequest(t.TypedDict, total=False):
+        SerialNumber: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
     class TagOpenIDConnectProviderRequest(t.TypedDict, total=False):
         OpenIDConnectProviderArn: t.Required[str]
         Tags: t.Required[list[Tag]]
@@ -1208,12 +1470,30 @@ if t.TYPE_CHECKING:
         RoleName: t.Required[str]
         Tags: t.Required[list[Tag]]
 
+    class TagSAMLProviderRequest(t.TypedDict, total=False):
+        SAMLProviderArn: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
+    class TagServerCertificateRequest(t.TypedDict, total=False):
+        ServerCertificateName: t.Required[str]
+        Tags: t.Required[list[Tag]]
+
     class TagUserRequest(t.TypedDict, total=False):
         UserName: t.Required[str]
         Tags: t.Required[list[Tag]]
 
+    class TrackedActionLastAccessed(t.TypedDict, total=False):
+        ActionName: str
+        LastAccessedEntity: str
+        LastAccessedTime: float
+        LastAccessedRegion: str
+
     class UntagInstanceProfileRequest(t.TypedDict, total=False):
         InstanceProfileName: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagMFADeviceRequest(t.TypedDict, total=False):
+        SerialNumber: t.Required[str]
         TagKeys: t.Required[list[str]]
 
     class UntagOpenIDConnectProviderRequest(t.TypedDict, total=False):
@@ -1226,6 +1506,14 @@ if t.TYPE_CHECKING:
 
     class UntagRoleRequest(t.TypedDict, total=False):
         RoleName: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagSAMLProviderRequest(t.TypedDict, total=False):
+        SAMLProviderArn: t.Required[str]
+        TagKeys: t.Required[list[str]]
+
+    class UntagServerCertificateRequest(t.TypedDict, total=False):
+        ServerCertificateName: t.Required[str]
         TagKeys: t.Required[list[str]]
 
     class UntagUserRequest(t.TypedDict, total=False):
@@ -1281,15 +1569,66 @@ if t.TYPE_CHECKING:
     class UpdateRoleResponse(t.TypedDict, total=False):
         pass
 
+    class UpdateSAMLProviderRequest(t.TypedDict, total=False):
+        SAMLMetadataDocument: str
+        SAMLProviderArn: t.Required[str]
+        AssertionEncryptionMode: str
+        AddPrivateKey: str
+        RemovePrivateKey: str
+
+    class UpdateSAMLProviderResponse(t.TypedDict, total=False):
+        SAMLProviderArn: str
+
+    class UpdateSSHPublicKeyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SSHPublicKeyId: t.Required[str]
+        Status: t.Required[str]
+
+    class UpdateServerCertificateRequest(t.TypedDict, total=False):
+        ServerCertificateName: t.Required[str]
+        NewPath: str
+        NewServerCertificateName: str
+
     class UpdateServiceSpecificCredentialRequest(t.TypedDict, total=False):
         UserName: str
         ServiceSpecificCredentialId: t.Required[str]
+        Status: t.Required[str]
+
+    class UpdateSigningCertificateRequest(t.TypedDict, total=False):
+        UserName: str
+        CertificateId: t.Required[str]
         Status: t.Required[str]
 
     class UpdateUserRequest(t.TypedDict, total=False):
         UserName: t.Required[str]
         NewPath: str
         NewUserName: str
+
+    class UploadSSHPublicKeyRequest(t.TypedDict, total=False):
+        UserName: t.Required[str]
+        SSHPublicKeyBody: t.Required[str]
+
+    class UploadSSHPublicKeyResponse(t.TypedDict, total=False):
+        SSHPublicKey: SSHPublicKey
+
+    class UploadServerCertificateRequest(t.TypedDict, total=False):
+        Path: str
+        ServerCertificateName: t.Required[str]
+        CertificateBody: t.Required[str]
+        PrivateKey: t.Required[str]
+        CertificateChain: str
+        Tags: list[Tag]
+
+    class UploadServerCertificateResponse(t.TypedDict, total=False):
+        ServerCertificateMetadata: ServerCertificateMetadata
+        Tags: list[Tag]
+
+    class UploadSigningCertificateRequest(t.TypedDict, total=False):
+        UserName: str
+        CertificateBody: t.Required[str]
+
+    class UploadSigningCertificateResponse(t.TypedDict, total=False):
+        Certificate: t.Required[SigningCertificate]
 
     class User(t.TypedDict, total=False):
         Path: t.Required[str]

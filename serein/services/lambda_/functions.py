@@ -24,6 +24,7 @@ from serein.runtimes.spec import (
     Isolation,
     LogLine,
     Outcome,
+    Sink,
 )
 from serein.services.lambda_.model import TooManyRequestsException
 from serein.services.lambda_.records import FUNCTIONS, SETTINGS, Function
@@ -120,7 +121,12 @@ class Functions:
     # Running.
 
     async def invoke(
-        self, cx: Context, function: Function, payload: bytes, invocation: Invocation
+        self,
+        cx: Context,
+        function: Function,
+        payload: bytes,
+        invocation: Invocation,
+        sink: Sink | None = None,
     ) -> Outcome:
         """Run one version. Raises TooManyRequestsException when its concurrency is used up."""
         owner = (function.account, function.region, function.name)
@@ -134,7 +140,7 @@ class Functions:
                 spec = known[1]
             else:
                 spec = await self._make_spec(cx, owner, function)
-            return await pool.invoke(spec, payload, invocation)
+            return await pool.invoke(spec, payload, invocation, sink)
         finally:
             self._busy -= 1
             left = self._running[owner] - 1

@@ -219,17 +219,20 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a mapping has read a shard, by lane (the records of a key always have the same lane).
+    """How far a mapping has read a shard, for each of its lanes (records of a key always have the same lane).
 
-    `done` is the sequence number up to which every record is dealt with; `ahead` are the lanes that are further than that.
-    `window` is the open tumbling window of a lane: when it began, and the function's state.
+    `done` is the sequence number of the last record dealt with; the window is the lane's open tumbling window, with the
+    function's state ("" when none is open).
     """
 
     mapping: str
     shard: str
+    lanes: int = 1
+    lane: int = 0
     done: str = ""
-    ahead: dict[str, str] = {}
-    windows: dict[str, tuple[float, str]] = {}
+    window_start: float = 0.0
+    window_end: float = 0.0
+    window_state: str = ""
 
 
 class AsyncEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,7 +325,9 @@ CODE_SIGNING = Table(
     CodeSigningConfig,
     key=lambda c: (c.account, c.region, c.id),
 )
-CHECKPOINTS = Table("lambda.checkpoints", Checkpoint, key=lambda c: (c.mapping, c.shard))
+CHECKPOINTS = Table(
+    "lambda.checkpoints", Checkpoint, key=lambda c: (c.mapping, c.shard, c.lanes, c.lane)
+)
 EVENT_CONFIGS = Table(
     "lambda.event_invoke_configs",
     EventInvokeConfig,

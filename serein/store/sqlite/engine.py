@@ -18,16 +18,19 @@ import apsw
 
 from serein.store.batches import BatchedStore
 from serein.store.blobs_files import FileBlobs
-from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew, StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreError, StoreUnavailable
+from serein.store.sqlite.formats import (
+    APPLICATION_ID,
+    FORMAT,
+    judge,
+    judge_file,
+    sync_directory,
+    upgrade,
+)
 from serein.store.sqlite.lock import DirectoryLock
 from serein.store.sqlite.rows import SqliteReader, SqliteWriter
 from serein.store.sqlite.survey import SqliteSurvey
 from serein.store.sqlite.tables import SqlTable, table_in
-
-FORMAT = 1
-"""Of the whole directory; raised when something other than a table's own records changes."""
-
-APPLICATION_ID = 0x5365_7265  # "Sere"
 
 CHECKPOINT_PAGES = 4_000
 """The log is copied into the file, beside the writing, when it is this long (about 16 MB)…"""
@@ -48,6 +51,7 @@ log = logging.getLogger(__name__)
 class SqliteEngine:
     """Rows in `<directory>/store.sqlite`."""
 
+    seals = True
     commits_block = True
     is_shared = False
     """Whether other processes have the same file open (`shared.py`): then somebody else has locked the directory."""
@@ -115,37 +119,41 @@ class SqliteEngine:
         return connection
 
     def _prepare(self) -> None:
-        """Make the file if it is new, judge its format, read the catalogue of tables."""
+        """Judge the file, make it if it is new, upgrade it if it is old, read the catalogue of tables."""
+        judge_file(self._path)
         connection = self._connect()
         try:
             cursor = connection.cursor()
             application: Any = cursor.execute("PRAGMA application_id").fetchall()[0][0]
             stored: Any = cursor.execute("PRAGMA user_version").fetchall()[0][0]
             objects: Any = cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()[0][0]
-            if application != APPLICATION_ID and objects:
-                raise StoreDamaged(f"{self._path} is a database, but not one of Serein's")
-            if stored > FORMAT:
-                raise StoreFormatTooNew(
-                    f"{self.directory} was written by a newer Serein (format {stored}, this one knows {FORMAT})"
-                )
+            if objects:
+                judge(self._path, application, stored)
+                if stored < FORMAT:
+                    upgrade(connection, self.directory, stored)
+            else:
+                self._make(cursor)
+            # Only now: the head of the file itself always says whose it is.
             ((mode,),) = cursor.execute("PRAGMA journal_mode=WAL").fetchall()
             if mode != "wal":
                 raise StoreError(f"{self.directory} is on a file system without shared memory")
-            cursor.execute("BEGIN IMMEDIATE")
-            cursor.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            cursor.execute(f"PRAGMA user_version={FORMAT}")
-            cursor.execute(
-                "CREATE TABLE IF NOT EXISTS serein_tables "
-                "(name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID"
-            )
-            cursor.execute("COMMIT")
             catalogue: Any = cursor.execute("SELECT name, version FROM serein_tables").fetchall()
             self._catalogue = dict(catalogue)
             cursor.close()
         finally:
             connection.close(True)
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
         os.chmod(self._path, 0o600)
+
+    def _make(self, cursor: apsw.Cursor) -> None:
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        cursor.execute(f"PRAGMA user_version={FORMAT}")
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS serein_tables "
+            "(name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        cursor.execute("COMMIT")
 
     def handle(self, name: str, version: int) -> SqlTable:
         return table_in(self._catalogue, name, version)
@@ -155,6 +163,9 @@ class SqliteEngine:
             return SqliteSurvey(self._connect(apsw.SQLITE_OPEN_READONLY, SURVEY_CACHE_KIB))
         except apsw.Error as error:
             raise StoreUnavailable(f"the store could not read: {error}") from error
+
+    def tables(self) -> dict[str, int]:
+        return self.reader.catalogue()
 
     def pin(self) -> None:
         self.reader.pin()
@@ -201,14 +212,6 @@ class SqliteEngine:
             self._checkpoint_connection.close(True)
             self.writer.close()
         self._lock.release()
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class SqliteStore(BatchedStore[SqlTable]):

@@ -6,14 +6,17 @@ would hold an old state open behind our back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import apsw
 
 from serein.store.engine import Row
-from serein.store.errors import StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreError, StoreUnavailable
 from serein.store.sqlite.tables import SqlTable
+
+log = logging.getLogger(__name__)
 
 
 class SqliteReader:
@@ -50,7 +53,7 @@ class SqliteReader:
         try:
             row = self._cursor.execute(handle.get, (key,)).fetchone()
         except apsw.Error as error:
-            raise _unreadable(error) from error
+            raise _unreadable(error, handle) from error
         return None if row is None else row[0]
 
     def page(
@@ -62,7 +65,7 @@ class SqliteReader:
         try:
             rows: list[Any] = self._cursor.execute(sql, (low, high, limit)).fetchall()
         except apsw.Error as error:
-            raise _unreadable(error) from error
+            raise _unreadable(error, handle) from error
         return rows
 
     def count(self, handle: SqlTable, low: bytes, high: bytes) -> int:
@@ -71,15 +74,28 @@ class SqliteReader:
         try:
             counted: Any = self._cursor.execute(handle.count, (low, high)).fetchall()[0][0]
         except apsw.Error as error:
-            raise _unreadable(error) from error
+            raise _unreadable(error, handle) from error
         return int(counted)
+
+    def catalogue(self) -> dict[str, int]:
+        """The tables as of the pinned commit, with the form of their records."""
+        try:
+            rows: Any = self._cursor.execute("SELECT name, version FROM serein_tables").fetchall()
+        except apsw.Error as error:
+            raise _unreadable(error) from error
+        return dict(rows)
 
     def close(self) -> None:
         self._cursor.close(True)
         self._connection.close(True)
 
 
-def _unreadable(error: apsw.Error) -> StoreUnavailable:
+def _unreadable(error: apsw.Error, table: SqlTable | None = None) -> StoreError:
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        where = f"table {table.name}" if table else "the store"
+        damaged = StoreDamaged(f"{where}: the file is damaged: {error}")
+        log.error("%s", damaged)
+        return damaged
     return StoreUnavailable(f"the store could not read: {error}")
 
 
@@ -110,6 +126,12 @@ class SqliteWriter:
         unavailable = StoreUnavailable(f"the store could not write: {error}")
         unavailable.__cause__ = error
         return unavailable
+
+    def _unreadable(self, error: apsw.Error, table: SqlTable) -> StoreError:
+        """A look that failed: alone where the file is damaged, with the whole batch where the disk fails."""
+        if isinstance(error, apsw.CorruptError) and self._connection.in_transaction:
+            return _unreadable(error, table)
+        return self._break(error)
 
     def _do(self, sql: str) -> None:
         try:
@@ -177,7 +199,7 @@ class SqliteWriter:
         try:
             row = self._cursor.execute(handle.get, (key,)).fetchone()
         except apsw.Error as error:
-            raise self._break(error) from error
+            raise self._unreadable(error, handle) from error
         return None if row is None else row[0]
 
     def page(
@@ -189,7 +211,7 @@ class SqliteWriter:
         try:
             rows: list[Any] = self._cursor.execute(sql, (low, high, limit)).fetchall()
         except apsw.Error as error:
-            raise self._break(error) from error
+            raise self._unreadable(error, handle) from error
         return rows
 
     def count(self, handle: SqlTable, low: bytes, high: bytes) -> int:
@@ -198,7 +220,7 @@ class SqliteWriter:
         try:
             counted: Any = self._cursor.execute(handle.count, (low, high)).fetchall()[0][0]
         except apsw.Error as error:
-            raise self._break(error) from error
+            raise self._unreadable(error, handle) from error
         return int(counted)
 
     def put(self, handle: SqlTable, key: bytes, value: bytes) -> None:

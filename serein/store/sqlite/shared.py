@@ -73,14 +73,6 @@ class SharedReader(SqliteReader):
             raise StoreUnavailable(f"the store could not read: {error}") from error
         return b"" if row is None else row[0]
 
-    def catalogue(self) -> dict[str, int]:
-        """The tables as of the pinned commit, with the form of their records."""
-        try:
-            rows: Any = self._cursor.execute("SELECT name, version FROM serein_tables").fetchall()
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store could not read: {error}") from error
-        return dict(rows)
-
 
 class SharedWriter(SqliteWriter):
     """Begins at once: whoever has the turn is alone."""

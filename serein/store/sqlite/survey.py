@@ -13,6 +13,8 @@ from serein.store.sqlite.tables import SqlTable, table_in
 class SqliteSurvey:
     """See `engine.Survey`. Made and used on one thread; the tables are those of its own commit."""
 
+    seals = True
+
     def __init__(self, connection: apsw.Connection) -> None:
         self.rows = SqliteReader(connection)
         self.rows.pin()
@@ -21,6 +23,9 @@ class SqliteSurvey:
 
     def handle(self, name: str, version: int) -> SqlTable:
         return table_in(self._catalogue, name, version)
+
+    def tables(self) -> dict[str, int]:
+        return dict(self._catalogue)
 
     def close(self) -> None:
         self.rows.close()

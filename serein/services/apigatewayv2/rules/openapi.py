@@ -7,19 +7,24 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import orjson
-import yaml
 
+from serein.base.later import later
 from serein.services.apigatewayv2.model import BadRequestException
 from serein.services.apigatewayv2.rules.route_keys import (
     DEFAULT,
     InvalidRouteKey,
     check_route_key,
 )
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = later("yaml")
 
 BODY_CHARS_MAX = 6 * 1024 * 1024
 ANY = "x-amazon-apigateway-any-method"

@@ -10,7 +10,6 @@ from typing import Any
 from serein.kernel.operations import Read, operation
 from serein.services.dynamodb.model import (
     ListBackupsInput,
-    ListContributorInsightsInput,
     ListExportsInput,
     ListGlobalTablesInput,
     ListImportsInput,
@@ -41,9 +40,3 @@ def list_exports(read: Read, request: ListExportsInput) -> Answer:
 def list_imports(read: Read, request: ListImportsInput) -> Answer:
     """No imports."""
     return {"ImportSummaryList": []}
-
-
-@operation("ListContributorInsights")
-def list_contributor_insights(read: Read, request: ListContributorInsightsInput) -> Answer:
-    """Contributor Insights are never on."""
-    return {"ContributorInsightsSummaries": []}

@@ -35,6 +35,7 @@ from serein.services.dynamodb.operations.tables import drop_expiries
 from serein.services.dynamodb.records import TABLES, TableRecord
 from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
 from serein.services.dynamodb.rules.nulls import refuse_null_members
+from serein.services.dynamodb.rules.policies import checked_policy
 from serein.services.dynamodb.rules.tags import check_tags
 
 Request = Mapping[str, Any]
@@ -183,11 +184,11 @@ def put_resource_policy(tx: Tx, request: PutResourcePolicyInput) -> Answer:
         raise PolicyNotFoundException(
             f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
         )
+    text = checked_policy(request["Policy"])
+    if text == table.resource_policy:
+        return {"RevisionId": table.resource_policy_revision}
     revision = tx.new_id()
-    tx.put(
-        TABLES,
-        replace(table, resource_policy=request["Policy"], resource_policy_revision=revision),
-    )
+    tx.put(TABLES, replace(table, resource_policy=text, resource_policy_revision=revision))
     return {"RevisionId": revision}
 
 
@@ -195,6 +196,11 @@ def put_resource_policy(tx: Tx, request: PutResourcePolicyInput) -> Answer:
 def delete_resource_policy(tx: Tx, request: DeleteResourcePolicyInput) -> Answer:
     """Detach a table's policy."""
     table = find_table_by_arn(tx, request["ResourceArn"])
+    expected = request.get("ExpectedRevisionId")
+    if expected is not None and expected != table.resource_policy_revision:
+        raise PolicyNotFoundException(
+            f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
+        )
     if not table.resource_policy:
         return {}
     revision = table.resource_policy_revision

@@ -75,10 +75,15 @@ def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
     if request.get("GlobalSecondaryIndexUpdates"):
         changed, told = with_indexes(tx, changed, request)
     tx.put(TABLES, changed)
+    changing = [
+        name
+        for name, parameter in (("sse", "SSESpecification"), ("warm", "WarmThroughput"))
+        if request.get(parameter)
+    ]
     if "SSESpecification" in request and not told.sse_key_arn:
         # What is being switched off is still told by this answer.
         told = replace(told, sse_key_arn=table.sse_key_arn)
-    return {"TableDescription": table_description(tx, told, "UPDATING", before=table)}
+    return {"TableDescription": table_description(tx, told, "UPDATING", changing)}
 
 
 def _with_billing(tx: Tx, table: TableRecord, request: Request) -> TableRecord:
@@ -93,6 +98,7 @@ def _with_billing(tx: Tx, table: TableRecord, request: Request) -> TableRecord:
             table,
             pay_per_request=True,
             pay_per_request_since=tx.now,
+            billing_changes=(*table.billing_changes[-3:], tx.now),
             throughput=Throughput(),
             indexes=without_throughput(table),
         )
@@ -165,14 +171,10 @@ def _with_settings(tx: Tx, table: TableRecord, request: Request) -> TableRecord:
 
 
 def _changed_key(tx: Tx, table: TableRecord, specification: Request) -> str:
-    """The key's ARN after an SSESpecification. Raises ValidationException where nothing changes."""
+    """The key's ARN after an SSESpecification. Raises ValidationException where it is the table's already."""
     wanted = sse_key_arn(tx, specification)
-    if wanted == table.sse_key_arn:
-        raise parameter_invalid(
-            "Table is already encrypted by given KMSMasterKeyId"
-            if wanted
-            else "SSE is already disabled: the table is encrypted with the AWS owned key"
-        )
+    if wanted and wanted == table.sse_key_arn:
+        raise parameter_invalid("Table is already encrypted by given KMSMasterKeyId")
     return wanted
 
 

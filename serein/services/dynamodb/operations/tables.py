@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from serein.contracts.change_streams import STREAMS, Stream
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
@@ -18,7 +19,6 @@ from serein.services.dynamodb.access import (
 from serein.services.dynamodb.model import (
     CreateTableInput,
     DeleteTableInput,
-    DescribeContributorInsightsInput,
     DescribeEndpointsRequest,
     DescribeKinesisStreamingDestinationInput,
     DescribeLimitsInput,
@@ -40,6 +40,7 @@ from serein.services.dynamodb.rules.changes import stream_arn, stream_id
 from serein.services.dynamodb.rules.descriptions import deleted_description, table_description
 from serein.services.dynamodb.rules.names import check_name
 from serein.services.dynamodb.rules.nulls import refuse_nulls
+from serein.services.dynamodb.rules.policies import checked_policy
 from serein.services.dynamodb.rules.schema import (
     check_definitions,
     check_index_lists,
@@ -52,6 +53,11 @@ from serein.services.dynamodb.rules.schema import (
     table_throughput,
 )
 from serein.services.dynamodb.rules.tags import check_tags
+from serein.services.dynamodb.rules.throughput import (
+    WARM_ON_DEMAND,
+    checked_on_demand,
+    checked_warm,
+)
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -114,6 +120,15 @@ def _new_table(tx: Tx, request: Request, name: str) -> TableRecord:
                 )
             )
     view = stream_view(request.get("StreamSpecification"))
+    if request.get("OnDemandThroughput"):
+        checked_on_demand(request["OnDemandThroughput"], pay_per_request)
+    if request.get("WarmThroughput"):
+        least = {"ReadUnitsPerSecond": throughput.read, "WriteUnitsPerSecond": throughput.write}
+        checked_warm(
+            request["WarmThroughput"], WARM_ON_DEMAND if pay_per_request else least, "table"
+        )
+    if request.get("ResourcePolicy"):
+        checked_policy(request["ResourcePolicy"])
     hash_key, sort_key = key_attributes(names, definitions)
     return TableRecord(
         account=tx.account,
@@ -177,7 +192,15 @@ def sse_key_arn(tx: Tx, specification: Any) -> str:
         raise parameter_invalid("SSEType AES256 is not supported")
     if key[:4] == "arn:":
         return str(key)
-    return f"arn:aws:kms:{tx.region}:{tx.account}:key/{key or tx.new_id()}"
+    if key[:6] == "alias/":
+        return f"arn:aws:kms:{tx.region}:{tx.account}:{key}"
+    return f"arn:aws:kms:{tx.region}:{tx.account}:key/{key or default_key_id(tx)}"
+
+
+def default_key_id(tx: Tx) -> str:
+    """The id of the account's key `alias/aws/dynamodb`: always the same one in an account and region."""
+    name = f"aws/dynamodb {tx.account} {tx.region}"
+    return str(uuid5(NAMESPACE_OID, name))
 
 
 @operation("DescribeTable", on=table_of)
@@ -285,16 +308,6 @@ def describe_endpoints(read: Read, request: DescribeEndpointsRequest) -> Answer:
     """Where to send requests: here."""
     address = read.scope.host or f"dynamodb.{read.region}.amazonaws.com"
     return {"Endpoints": [{"Address": address, "CachePeriodInMinutes": 1440}]}
-
-
-@operation("DescribeContributorInsights", on=table_of)
-def describe_contributor_insights(read: Read, request: DescribeContributorInsightsInput) -> Answer:
-    """Contributor Insights are never on."""
-    table = find_table(read, request["TableName"])
-    answer: Answer = {"TableName": table.name, "ContributorInsightsStatus": "DISABLED"}
-    if "IndexName" in request:
-        answer["IndexName"] = request["IndexName"]
-    return answer
 
 
 @operation("DescribeKinesisStreamingDestination", on=table_of)

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescript
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import islice
 from typing import Any
 
@@ -28,11 +29,11 @@ MEASURED_ROWS_MAX = 3000
 
 
 def table_description(
-    read: Read, table: TableRecord, status: str = "ACTIVE", before: TableRecord | None = None
+    read: Read, table: TableRecord, status: str = "ACTIVE", changing: Collection[str] = ()
 ) -> Description:
     """A table as DescribeTable tells it; `status` as CreateTable and UpdateTable announce it.
 
-    With what it was `before` an update, what the update changes is told as changing.
+    `changing` says whether an update is about "sse" or "warm" throughput, which are then told as being updated.
     """
     count, size = (0, 0) if status == "CREATING" else _figures(read, table.id, indexed=False)
     told: Description = {
@@ -65,7 +66,7 @@ def table_description(
         indexes = [index for index in table.indexes if index.global_ == global_]
         if indexes:
             told[kind] = [_index(read, table, index, status) for index in indexes]
-    _add_settings(told, table, status, before)
+    _add_settings(told, table, status, changing)
     return told
 
 
@@ -81,7 +82,7 @@ def deleted_description(read: Read, table: TableRecord) -> Description:
         "TableId": table.id,
         "DeletionProtectionEnabled": table.deletion_protection,
     }
-    _add_settings(told, table, "DELETING", None)
+    _add_settings(told, table, "DELETING", ())
     return told
 
 
@@ -147,7 +148,7 @@ def _index(read: Read, table: TableRecord, index: Index, status: str) -> Descrip
 
 
 def _add_settings(
-    told: Description, table: TableRecord, status: str, before: TableRecord | None
+    told: Description, table: TableRecord, status: str, changing: Collection[str]
 ) -> None:
     if table.stream_label:
         told["LatestStreamArn"] = stream_arn(table)
@@ -156,11 +157,7 @@ def _add_settings(
         told["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": table.stream_view}
     if table.sse_key_arn:
         told["SSEDescription"] = {
-            "Status": "ENABLED"
-            if before is None
-            or before.sse_key_arn == table.sse_key_arn
-            and told["TableStatus"] != "UPDATING"
-            else "UPDATING",
+            "Status": "UPDATING" if "sse" in changing else "ENABLED",
             "SSEType": "KMS",
             "KMSMasterKeyArn": table.sse_key_arn,
         }
@@ -172,8 +169,7 @@ def _add_settings(
         told["OnDemandThroughput"] = table.on_demand
     # CreateTable tells it only where it was asked for; the recordings of AWS's answers say so.
     if table.warm or status in ("ACTIVE", "UPDATING"):
-        changing = status == "CREATING" or (before is not None and before.warm != table.warm)
         told["WarmThroughput"] = {
             **warm_of(table),
-            "Status": "UPDATING" if changing else "ACTIVE",
+            "Status": "UPDATING" if status == "CREATING" or "warm" in changing else "ACTIVE",
         }

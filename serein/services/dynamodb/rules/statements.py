@@ -98,6 +98,12 @@ def _term(statement: Statement, node: Node) -> KeyTerm | None:
     return KeyTerm(statement.names[str(first.parts[0])], operator, tuple(values))
 
 
+def partition_terms(statement: Statement, keyed: TableRecord | Index) -> list[KeyTerm | None]:
+    """For each attribute of the partition key the `=` or IN of the WHERE clause on it, None where there is none."""
+    terms = _terms(statement)
+    return [_term_on(attribute, terms, ("=", "IN")) for attribute in keyed.hashes]
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What a SELECT reads: ranges of rows, one after the other, each backwards if `descending`."""
 

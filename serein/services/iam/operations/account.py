@@ -6,6 +6,7 @@ import re
 
 from msgspec.structs import replace
 
+from serein.contracts.mfa import MFA_DEVICES
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import Answer, Request
 from serein.services.iam.model import NoSuchEntityException
@@ -13,6 +14,7 @@ from serein.services.iam.operations.groups import GROUPS_MAX, GROUPS_PER_USER_MA
 from serein.services.iam.operations.instance_profiles import PROFILES_MAX
 from serein.services.iam.operations.managed_policies import POLICIES_MAX, VERSIONS_MAX
 from serein.services.iam.operations.roles import ROLES_MAX
+from serein.services.iam.operations.server_certificates import CERTIFICATES_MAX
 from serein.services.iam.operations.users import USERS_MAX
 from serein.services.iam.records import (
     ACCESS_KEYS,
@@ -21,7 +23,11 @@ from serein.services.iam.records import (
     POLICIES,
     PROFILES,
     ROLES,
+    ROOT,
+    SAML_PROVIDERS,
+    SERVER_CERTIFICATES,
     SETTINGS,
+    SIGNING_CERTIFICATES,
     USERS,
     VERSIONS,
     AccountSettings,
@@ -119,6 +125,14 @@ def delete_account_password_policy(tx: Tx, request: Request) -> Answer:
     return {}
 
 
+@operation("SetSecurityTokenServicePreferences")
+def set_security_token_service_preferences(tx: Tx, request: Request) -> Answer:
+    """Say which version the global endpoint's tokens have; Serein's are valid in every region either way."""
+    version = 2 if request["GlobalEndpointTokenVersion"] == "v2Token" else 1
+    tx.put(SETTINGS, replace(_settings(tx), token_version=version))
+    return {}
+
+
 @operation("GetAccountSummary")
 def get_account_summary(read: Read, request: Request) -> Answer:
     """How much there is, and may be.
@@ -129,36 +143,37 @@ def get_account_summary(read: Read, request: Request) -> Answer:
     policies = list(read.scan(POLICIES, account))
     versions = sum(read.count(VERSIONS, (policy.arn,)) for policy in policies)
     keys = sum(1 for key in read.scan(ACCESS_KEYS) if key.account == read.account and not key.user)
+    devices = list(read.scan(MFA_DEVICES, account))
     summary = {
         "AccessKeysPerUserQuota": 2,
         "AccountAccessKeysPresent": keys,
         "AccountMFAEnabled": 0,
         "AccountPasswordPresent": 0,
-        "AccountSigningCertificatesPresent": 0,
+        "AccountSigningCertificatesPresent": read.count(SIGNING_CERTIFICATES, (*account, ROOT)),
         "AssumeRolePolicySizeQuota": TRUST_CHARACTERS_MAX,
         "AttachedPoliciesPerGroupQuota": 10,
         "AttachedPoliciesPerRoleQuota": 10,
         "AttachedPoliciesPerUserQuota": 10,
-        "GlobalEndpointTokenVersion": 1,
+        "GlobalEndpointTokenVersion": _settings(read).token_version,
         "GroupPolicySizeQuota": INLINE_CHARACTERS_MAX["group"],
         "Groups": read.count(GROUPS, account),
         "GroupsPerUserQuota": GROUPS_PER_USER_MAX,
         "GroupsQuota": GROUPS_MAX,
         "InstanceProfiles": read.count(PROFILES, account),
         "InstanceProfilesQuota": PROFILES_MAX,
-        "MFADevices": 0,
-        "MFADevicesInUse": 0,
+        "MFADevices": len(devices),
+        "MFADevicesInUse": sum(1 for device in devices if device.user),
         "Policies": len(policies),
         "PoliciesQuota": POLICIES_MAX,
         "PolicySizeQuota": POLICY_CHARACTERS_MAX,
         "PolicyVersionsInUse": versions,
         "PolicyVersionsInUseQuota": 10_000,
-        "Providers": read.count(OIDC_PROVIDERS, account),
+        "Providers": read.count(OIDC_PROVIDERS, account) + read.count(SAML_PROVIDERS, account),
         "RolePolicySizeQuota": INLINE_CHARACTERS_MAX["role"],
         "Roles": read.count(ROLES, account),
         "RolesQuota": ROLES_MAX,
-        "ServerCertificates": 0,
-        "ServerCertificatesQuota": 20,
+        "ServerCertificates": read.count(SERVER_CERTIFICATES, account),
+        "ServerCertificatesQuota": CERTIFICATES_MAX,
         "SigningCertificatesPerUserQuota": 2,
         "UserPolicySizeQuota": INLINE_CHARACTERS_MAX["user"],
         "Users": read.count(USERS, account),

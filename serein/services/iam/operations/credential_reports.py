@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from serein.contracts.mfa import MFA_DEVICES
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import Answer, Request
 from serein.services.iam.model import (
@@ -23,6 +24,7 @@ from serein.services.iam.records import (
     LOGIN_PROFILES,
     ROOT,
     SETTINGS,
+    SIGNING_CERTIFICATES,
     USERS,
     AccountSettings,
 )
@@ -95,15 +97,35 @@ def _report(read: Read) -> str:
     table.writerow(
         ("<root_account>", root_arn, _ABSENT, *password, *_keys(read, ROOT), *no_certificates)
     )
+    with_devices = {device.user.lower() for device in read.scan(MFA_DEVICES, (read.account,))}
     for user in read.scan(USERS, (read.account,)):
-        profile = read.get(LOGIN_PROFILES, read.account, user.name.lower())
-        changed = _ABSENT if profile is None else _time(profile.created_at)
-        password = ("false" if profile is None else "true", _ABSENT, changed, _ABSENT, "false")
-        keys = _keys(read, user.name)
-        table.writerow(
-            (user.name, user.arn, _time(user.created_at), *password, *keys, *no_certificates)
-        )
+        mfa = "true" if user.name.lower() in with_devices else "false"
+        keys, certificates = _keys(read, user.name), _certificates(read, user.name)
+        about = (user.name, user.arn, _time(user.created_at), *_password(read, user.name), mfa)
+        table.writerow((*about, *keys, *certificates))
     return lines.getvalue()
+
+
+def _password(read: Read, user: str) -> tuple[str, str, str, str]:
+    """Enabled, last used, last changed, next rotation."""
+    profile = read.get(LOGIN_PROFILES, read.account, user.lower())
+    if profile is None:
+        return "false", _ABSENT, _ABSENT, _ABSENT
+    changed_at = profile.changed_at or profile.created_at
+    policy = _settings(read).password_policy or {}
+    age_days = int(policy.get("MaxPasswordAge", 0))
+    rotation = _time(changed_at + age_days * 86_400) if age_days else _ABSENT
+    # Nobody signs in with a password here.
+    return "true", "no_information", _time(changed_at), rotation
+
+
+def _certificates(read: Read, user: str) -> list[str]:
+    found: list[str] = []
+    for each in read.scan(SIGNING_CERTIFICATES, (read.account, user.lower()), limit=2):
+        found += ["true" if each.active else "false", _time(each.uploaded_at)]
+    while len(found) < 4:
+        found += ["false", _ABSENT]
+    return found
 
 
 def _keys(read: Read, user: str) -> list[str]:

@@ -14,6 +14,7 @@ from serein.services.iam.access import (
     on_user,
     page,
 )
+from serein.services.iam.entities import check_new, check_without_policies
 from serein.services.iam.model import (
     DeleteConflictException,
     EntityAlreadyExistsException,
@@ -58,10 +59,7 @@ def create_group(tx: Tx, request: Request) -> Answer:
     """
     name = request["GroupName"]
     path = path_of(request)
-    if tx.get(GROUPS, tx.account, name.lower()) is not None:
-        raise EntityAlreadyExistsException(f"Group with name {name} already exists.")
-    if tx.count(GROUPS, (tx.account,)) >= GROUPS_MAX:
-        raise LimitExceededException(f"Cannot exceed quota for GroupsPerAccount: {GROUPS_MAX}")
+    check_new(tx, GROUPS, "Group", name, GROUPS_MAX)
     group = Group(
         account=tx.account,
         name=name,
@@ -126,13 +124,9 @@ def update_group(tx: Tx, request: Request) -> Answer:
 def delete_group(tx: Tx, request: Request) -> Answer:
     """Remove a group that is empty and has no policies."""
     group = find_group(tx, request["GroupName"])
-    owner = (tx.account, "group", group.name.lower())
     if tx.count(MEMBERS, (tx.account, group.name.lower())):
         raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
-    if tx.count(ATTACHMENTS, owner):
-        raise DeleteConflictException("Cannot delete entity, must detach all policies first.")
-    if tx.count(INLINE, owner):
-        raise DeleteConflictException("Cannot delete entity, must delete policies first.")
+    check_without_policies(tx, "group", group.name)
     tx.delete(GROUPS, tx.account, group.name.lower())
     return {}
 

@@ -12,27 +12,28 @@ from serein.services.iam.access import (
     Answer,
     Request,
     boundary_of,
-    find_policy,
     find_role,
     on_role,
     page,
     policy_arn_conditions,
     tag_list,
 )
+from serein.services.iam.entities import (
+    boundary_of_request,
+    check_new,
+    check_without_policies,
+)
 from serein.services.iam.model import (
     DeleteConflictException,
-    EntityAlreadyExistsException,
-    LimitExceededException,
     MalformedPolicyDocumentException,
     NoSuchEntityException,
     UnmodifiableEntityException,
 )
 from serein.services.iam.records import (
-    ATTACHMENTS,
-    INLINE,
     PROFILES,
     ROLE_USES,
     ROLES,
+    SERVICE_USES,
     USERS,
     Role,
     User,
@@ -105,13 +106,8 @@ def create_role(tx: Tx, request: Request) -> Answer:
     trust = request["AssumeRolePolicyDocument"]
     _check_trust(tx, trust)
     tags = tags_of_request(request)
-    boundary = request.get("PermissionsBoundary") or ""
-    if boundary:
-        find_policy(tx, boundary)
-    if tx.get(ROLES, tx.account, name.lower()) is not None:
-        raise EntityAlreadyExistsException(f"Role with name {name} already exists.")
-    if tx.count(ROLES, (tx.account,)) >= ROLES_MAX:
-        raise LimitExceededException(f"Cannot exceed quota for RolesPerAccount: {ROLES_MAX}")
+    boundary = boundary_of_request(tx, request)
+    check_new(tx, ROLES, "Role", name, ROLES_MAX)
     role = Role(
         account=tx.account,
         name=name,
@@ -216,15 +212,11 @@ def delete_role(tx: Tx, request: Request) -> Answer:
     """
     role = find_role(tx, request["RoleName"])
     check_modifiable(role)
-    owner = (tx.account, "role", role.name.lower())
     if any(profile.role == role.name for profile in tx.scan(PROFILES, (tx.account,))):
         raise DeleteConflictException(
             "Cannot delete entity, must remove roles from instance profile first."
         )
-    if tx.count(ATTACHMENTS, owner):
-        raise DeleteConflictException("Cannot delete entity, must detach all policies first.")
-    if tx.count(INLINE, owner):
-        raise DeleteConflictException("Cannot delete entity, must delete policies first.")
+    check_without_policies(tx, "role", role.name)
     remove_role(tx, role)
     return {}
 
@@ -233,6 +225,7 @@ def remove_role(tx: Tx, role: Role) -> None:
     """The role's record, use and tags."""
     tx.delete(ROLES, tx.account, role.name.lower())
     tx.delete(ROLE_USES, tx.account, role.name.lower())
+    tx.delete_range(SERVICE_USES, (tx.account, role.arn))
     tx.untag(role.arn)
 
 
@@ -241,8 +234,7 @@ def put_role_permissions_boundary(tx: Tx, request: Request) -> Answer:
     """Set what the role's sessions may have at most."""
     role = find_role(tx, request["RoleName"])
     check_modifiable(role)
-    find_policy(tx, request["PermissionsBoundary"])
-    tx.put(ROLES, replace(role, boundary=request["PermissionsBoundary"]))
+    tx.put(ROLES, replace(role, boundary=boundary_of_request(tx, request)))
     return {}
 
 

@@ -10,12 +10,20 @@ from msgspec.structs import replace
 
 from serein.contracts.access_keys import secret_key
 from serein.kernel.operations import Read, Tx, operation
-from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user
-from serein.services.iam.model import LimitExceededException, NoSuchEntityException
+from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user, page
+from serein.services.iam.model import (
+    LimitExceededException,
+    NoSuchEntityException,
+    ServiceNotSupportedException,
+)
 from serein.services.iam.records import SERVICE_CREDENTIALS, ServiceCredential, User
 from serein.services.iam.rules.ids import unique_id
 
 PER_SERVICE_MAX = 2
+SERVICES = frozenset(
+    {"codecommit.amazonaws.com", "cassandra.amazonaws.com", "bedrock.amazonaws.com"}
+)
+"""https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html"""
 
 
 def _show(credential: ServiceCredential) -> Answer:
@@ -43,6 +51,10 @@ def create_service_specific_credential(tx: Tx, request: Request) -> Answer:
     """A user name and password for a service; the only time the password is told."""
     user = find_user(tx, request["UserName"])
     service = request["ServiceName"]
+    if service not in SERVICES:
+        raise ServiceNotSupportedException(
+            f"No such service {service} is supported for Service Specific Credentials"
+        )
     kept = [each for each in _credentials_of(tx, user) if each.service == service]
     if len(kept) >= PER_SERVICE_MAX:
         raise LimitExceededException(
@@ -74,8 +86,18 @@ def list_service_specific_credentials(read: Read, request: Request) -> Answer:
         found = list(read.scan(SERVICE_CREDENTIALS, (read.account,)))
     else:
         found = _credentials_of(read, find_user(read, name_or_own(read, request)))
-    shown = [_show(each) for each in found if service in (None, each.service)]
-    return {"ServiceSpecificCredentials": shown}
+    return page(
+        "service_credentials",
+        "ServiceSpecificCredentials",
+        sorted((each for each in found if service in (None, each.service)), key=_key),
+        request,
+        _show,
+        _key,
+    )
+
+
+def _key(credential: ServiceCredential) -> str:
+    return f"{credential.user.lower()}/{credential.id}"
 
 
 @operation("UpdateServiceSpecificCredential", on=on_user)

@@ -1,4 +1,4 @@
-"""Tags of users, roles, policies, instance profiles and OpenID Connect providers.
+"""Tags of users, roles, policies, instance profiles, identity providers, MFA devices and server certificates.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 """
@@ -20,7 +20,11 @@ from serein.services.iam.access import (
     on_user,
     page,
 )
+from serein.services.iam.operations.mfa_devices import find_device, on_device
 from serein.services.iam.operations.providers import find_provider
+from serein.services.iam.operations.saml_providers import find_saml_provider
+from serein.services.iam.operations.saml_providers import on_provider as on_saml_provider
+from serein.services.iam.operations.server_certificates import find_certificate, on_certificate
 from serein.services.iam.rules.names import check_tag_count, tags_of_request
 
 
@@ -142,3 +146,57 @@ def untag_open_id_connect_provider(tx: Tx, request: Request) -> Answer:
 def list_open_id_connect_provider_tags(read: Read, request: Request) -> Answer:
     """A provider's tags."""
     return _list(read, find_provider(read, request["OpenIDConnectProviderArn"]).arn, request)
+
+
+@operation("TagMFADevice", on=on_device)
+def tag_mfa_device(tx: Tx, request: Request) -> Answer:
+    """Add or replace the tags of an MFA device."""
+    return _tag(tx, find_device(tx, request["SerialNumber"]).arn, request)
+
+
+@operation("UntagMFADevice", on=on_device)
+def untag_mfa_device(tx: Tx, request: Request) -> Answer:
+    """Remove tags of an MFA device."""
+    return _untag(tx, find_device(tx, request["SerialNumber"]).arn, request)
+
+
+@operation("ListMFADeviceTags", on=on_device)
+def list_mfa_device_tags(read: Read, request: Request) -> Answer:
+    """The tags of an MFA device."""
+    return _list(read, find_device(read, request["SerialNumber"]).arn, request)
+
+
+@operation("TagSAMLProvider", on=on_saml_provider)
+def tag_saml_provider(tx: Tx, request: Request) -> Answer:
+    """Add or replace the tags of a SAML provider."""
+    return _tag(tx, find_saml_provider(tx, request["SAMLProviderArn"]).arn, request)
+
+
+@operation("UntagSAMLProvider", on=on_saml_provider)
+def untag_saml_provider(tx: Tx, request: Request) -> Answer:
+    """Remove tags of a SAML provider."""
+    return _untag(tx, find_saml_provider(tx, request["SAMLProviderArn"]).arn, request)
+
+
+@operation("ListSAMLProviderTags", on=on_saml_provider)
+def list_saml_provider_tags(read: Read, request: Request) -> Answer:
+    """The tags of a SAML provider."""
+    return _list(read, find_saml_provider(read, request["SAMLProviderArn"]).arn, request)
+
+
+@operation("TagServerCertificate", on=on_certificate)
+def tag_server_certificate(tx: Tx, request: Request) -> Answer:
+    """Add or replace the tags of a server certificate."""
+    return _tag(tx, find_certificate(tx, request["ServerCertificateName"]).arn, request)
+
+
+@operation("UntagServerCertificate", on=on_certificate)
+def untag_server_certificate(tx: Tx, request: Request) -> Answer:
+    """Remove tags of a server certificate."""
+    return _untag(tx, find_certificate(tx, request["ServerCertificateName"]).arn, request)
+
+
+@operation("ListServerCertificateTags", on=on_certificate)
+def list_server_certificate_tags(read: Read, request: Request) -> Answer:
+    """The tags of a server certificate."""
+    return _list(read, find_certificate(read, request["ServerCertificateName"]).arn, request)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
+from serein.contracts.mfa import MFA_DEVICES
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import (
     Answer,
     Request,
     boundary_of,
-    find_policy,
     find_user,
     name_or_own,
     on_user,
@@ -17,10 +19,15 @@ from serein.services.iam.access import (
     policy_arn_conditions,
     tag_list,
 )
+from serein.services.iam.entities import (
+    boundary_of_request,
+    check_new,
+    check_without_policies,
+    move_tags,
+)
 from serein.services.iam.model import (
     DeleteConflictException,
     EntityAlreadyExistsException,
-    LimitExceededException,
     NoSuchEntityException,
 )
 from serein.services.iam.records import (
@@ -33,14 +40,24 @@ from serein.services.iam.records import (
     LOGIN_PROFILES,
     MEMBERS,
     SERVICE_CREDENTIALS,
+    SERVICE_USES,
+    SIGNING_CERTIFICATES,
+    SSH_KEYS,
     USERS,
     AccessKey,
     User,
 )
 from serein.services.iam.rules.ids import unique_id
 from serein.services.iam.rules.names import bad_path, path_of, tags_of_request
+from serein.store.tables import Table
 
 USERS_MAX = 5000
+_CREDENTIALS: tuple[tuple[Table[Any], str], ...] = (
+    (SIGNING_CERTIFICATES, "signing certificates"),
+    (SSH_KEYS, "SSH public keys"),
+    (SERVICE_CREDENTIALS, "service specific credentials"),
+)
+"""What hangs on a user besides keys and policies, and what DeleteUser calls it."""
 
 
 def show_user(user: User) -> Answer:
@@ -72,13 +89,8 @@ def create_user(tx: Tx, request: Request) -> Answer:
     name = request["UserName"]
     path = path_of(request)
     tags = tags_of_request(request)
-    boundary = request.get("PermissionsBoundary") or ""
-    if boundary:
-        find_policy(tx, boundary)
-    if tx.get(USERS, tx.account, name.lower()) is not None:
-        raise EntityAlreadyExistsException(f"User with name {name} already exists.")
-    if tx.count(USERS, (tx.account,)) >= USERS_MAX:
-        raise LimitExceededException(f"Cannot exceed quota for UsersPerAccount: {USERS_MAX}")
+    boundary = boundary_of_request(tx, request)
+    check_new(tx, USERS, "User", name, USERS_MAX)
     user = User(
         account=tx.account,
         name=name,
@@ -130,10 +142,7 @@ def update_user(tx: Tx, request: Request) -> Answer:
     moved = replace(user, name=name, path=path)
     tx.delete(USERS, tx.account, user.name.lower())
     tx.put(USERS, moved)
-    if moved.arn != user.arn:
-        tags = tx.tags_of(user.arn)
-        tx.untag(user.arn)
-        tx.tag(moved.arn, tags)
+    move_tags(tx, user.arn, moved.arn)
     if name != user.name:
         _rename(tx, user.name, name)
     return {}
@@ -160,9 +169,13 @@ def _rename(tx: Tx, old: str, new: str) -> None:
         tx.delete(ATTACHED_TO, account, attached.arn, "user", old.lower())
         tx.put(ATTACHMENTS, replace(attached, owner=new))
         tx.put(ATTACHED_TO, replace(attached, owner=new))
-    for credential in list(tx.scan(SERVICE_CREDENTIALS, (account, old.lower()))):
-        tx.delete(SERVICE_CREDENTIALS, account, old.lower(), credential.id)
-        tx.put(SERVICE_CREDENTIALS, replace(credential, user=new))
+    for table, _ in _CREDENTIALS:
+        for credential in list(tx.scan(table, (account, old.lower()))):
+            tx.delete(table, account, old.lower(), credential.id)
+            tx.put(table, replace(credential, user=new))
+    for device in list(tx.scan(MFA_DEVICES, (account,))):
+        if device.user.lower() == old.lower():
+            tx.put(MFA_DEVICES, replace(device, user=new))
     profile = tx.get(LOGIN_PROFILES, account, old.lower())
     if profile is not None:
         tx.delete(LOGIN_PROFILES, account, old.lower())
@@ -176,21 +189,21 @@ def delete_user(tx: Tx, request: Request) -> Answer:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html
     """
     user = find_user(tx, request["UserName"])
-    owner = (tx.account, "user", user.name.lower())
-    if tx.count(ATTACHMENTS, owner):
-        raise DeleteConflictException("Cannot delete entity, must detach all policies first.")
-    if tx.count(INLINE, owner):
-        raise DeleteConflictException("Cannot delete entity, must delete policies first.")
+    check_without_policies(tx, "user", user.name)
     if tx.count(KEYS_OF, (tx.account, user.name.lower())):
         raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
     if tx.count(GROUPS_OF, (tx.account, user.name.lower())):
         raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
     if tx.get(LOGIN_PROFILES, tx.account, user.name.lower()) is not None:
         raise DeleteConflictException("Cannot delete entity, must delete login profile first.")
-    if tx.count(SERVICE_CREDENTIALS, (tx.account, user.name.lower())):
-        raise DeleteConflictException(
-            "Cannot delete entity, must delete service specific credentials first."
-        )
+    if any(
+        device.user.lower() == user.name.lower() for device in tx.scan(MFA_DEVICES, (tx.account,))
+    ):
+        raise DeleteConflictException("Cannot delete entity, must delete MFA device first.")
+    for table, told in _CREDENTIALS:
+        if tx.count(table, (tx.account, user.name.lower())):
+            raise DeleteConflictException(f"Cannot delete entity, must delete {told} first.")
+    tx.delete_range(SERVICE_USES, (tx.account, user.arn))
     tx.delete(USERS, tx.account, user.name.lower())
     tx.untag(user.arn)
     return {}
@@ -203,8 +216,7 @@ def put_user_permissions_boundary(tx: Tx, request: Request) -> Answer:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
     user = find_user(tx, request["UserName"])
-    find_policy(tx, request["PermissionsBoundary"])
-    tx.put(USERS, replace(user, boundary=request["PermissionsBoundary"]))
+    tx.put(USERS, replace(user, boundary=boundary_of_request(tx, request)))
     return {}
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from serein.base.later import later
 from serein.services.iam.model import (
     InvalidPublicKeyException,
     KeyPairMismatchException,
     MalformedCertificateException,
 )
+
+if TYPE_CHECKING:
+    from cryptography import x509
+else:
+    x509 = later("cryptography.x509")
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _RAW = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -10,12 +10,16 @@ from serein.services.iam.records import (
     KEY_USES,
     ROLE_USES,
     ROLES,
+    SERVICE_USES,
+    USERS,
     KeyUse,
     RoleUse,
+    ServiceUse,
 )
+from serein.services.iam.rules.services import prefix_of
 
 PAUSE_S = 60.0
-Uses = Sequence[KeyUse | RoleUse]
+Uses = Sequence[KeyUse | RoleUse | ServiceUse]
 
 
 async def write_down(cx: Context, take_uses: Callable[[], Uses]) -> None:
@@ -28,10 +32,28 @@ async def write_down(cx: Context, take_uses: Callable[[], Uses]) -> None:
 
 
 def _write(tx: Tx, uses: Uses) -> None:
-    for use in uses:
-        # Key or role may be gone by now; its use then goes too.
+    # In the order of time, so that the last one stays. Key or role may be gone by now; its use then goes too.
+    for use in sorted(uses, key=lambda each: each.at):
         if isinstance(use, KeyUse):
-            if tx.get(ACCESS_KEYS, use.id) is not None:
-                tx.put(KEY_USES, use)
+            _write_key(tx, use)
+        elif isinstance(use, ServiceUse):
+            if tx.get(ROLES, use.account, use.entity.rpartition("/")[2].lower()) is not None:
+                tx.put(SERVICE_USES, use)
         elif tx.get(ROLES, use.account, use.role.lower()) is not None:
             tx.put(ROLE_USES, use)
+
+
+def _write_key(tx: Tx, use: KeyUse) -> None:
+    key = tx.get(ACCESS_KEYS, use.id)
+    if key is None:
+        return
+    tx.put(KEY_USES, use)
+    user = tx.get(USERS, key.account, key.user.lower())
+    if user is not None:
+        prefix = prefix_of(use.service)
+        tx.put(
+            SERVICE_USES,
+            ServiceUse(
+                account=key.account, entity=user.arn, service=prefix, at=use.at, region=use.region
+            ),
+        )

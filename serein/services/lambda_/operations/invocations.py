@@ -12,7 +12,7 @@ from types import ModuleType
 import orjson
 
 from serein.kernel.operations import Context, Tx, operation
-from serein.runtimes.spec import Invocation, Outcome, PoolBusy, RuntimeUnavailable
+from serein.runtimes.spec import Invocation, Outcome, PoolBusy, RuntimeUnavailable, Sink
 from serein.services.lambda_.access import (
     alias_or_none,
     find_function,
@@ -23,15 +23,19 @@ from serein.services.lambda_.functions import Functions, throttled, whole
 from serein.services.lambda_.model import (
     InvalidRequestContentException,
     InvalidRuntimeException,
+    RecursiveInvocationException,
     RequestTooLargeException,
 )
 from serein.services.lambda_.records import (
     ASYNC_DOORBELL,
     ASYNC_EVENTS,
+    SETTINGS,
     Answer,
     AsyncEvent,
+    Function,
     Request,
 )
+from serein.services.lambda_.rules.lineage import ROUNDS_MAX, continued, new_trace
 from serein.services.lambda_.rules.names import FunctionName
 
 PAYLOAD_BYTES_MAX = 6_291_456
@@ -118,23 +122,48 @@ async def run_function(
     request_id: str,
     client_context: str | None = None,
     want_tail: bool = False,
+    *,
+    trace: str = "",
+    sink: Sink | None = None,
 ) -> tuple[str, Outcome]:
-    """The version that ran, and its outcome. Raises AwsError when it could not be run."""
+    """The version that ran, and its outcome. Raises AwsError when it could not be run.
+
+    `trace` is the header of who called (default: the request's own); a `sink` is given a streamed answer as it comes.
+    """
     function = find_function(cx.read(), _routed(cx, name))
+    trace = trace or cx.scope.trace
+    if not trace:
+        trace = new_trace(cx.now, cx.randomness.token(20), function.arn)
+    else:
+        trace = _continued(cx, function, trace)
     invocation = Invocation(
         request_id=request_id,
         arn=name.qualified_arn,
         client_context=client_context,
-        trace_header=cx.scope.trace or None,
+        trace_header=trace,
         want_tail=want_tail,
     )
     try:
-        outcome = await functions.invoke(cx, function, payload, invocation)
+        outcome = await functions.invoke(cx, function, payload, invocation, sink)
     except PoolBusy as error:
         raise throttled("ConcurrentInvocationLimitExceeded") from error
     except RuntimeUnavailable as error:
         raise InvalidRuntimeException(str(error), fields={"Type": "User"}) from error
     return function.version_text, outcome
+
+
+def _continued(cx: Context, function: Function, trace: str) -> str:
+    """The trace header with this call in it. Raises RecursiveInvocationException for a loop without end."""
+    header, rounds = continued(trace, function.arn)
+    if rounds >= ROUNDS_MAX:
+        settings = cx.read().get(SETTINGS, function.account, function.region, function.name)
+        if settings is None or settings.recursive_loop == "Terminate":
+            raise RecursiveInvocationException(
+                "Lambda has detected the specified function being invoked in a recursive loop "
+                "with other Amazon Web Services resources and stopped invocation.",
+                fields={"Type": "User"},
+            )
+    return header
 
 
 def _routed(cx: Context, name: FunctionName) -> FunctionName:

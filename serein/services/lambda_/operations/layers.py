@@ -34,7 +34,7 @@ def operations(functions: Functions) -> ModuleType:
         """Keep an archive as the next version of a layer."""
         code = await accept_code(cx, functions, request["Content"])
         layer = await cx.transact(_publish, request, code)
-        both = {"CompatibleRuntimes": [], "CompatibleArchitectures": []}
+        both: Answer = {"CompatibleRuntimes": [], "CompatibleArchitectures": []}
         return {**both, **_shown(cx, layer)}
 
     module.__dict__.update(publish_layer_version=publish_layer_version)

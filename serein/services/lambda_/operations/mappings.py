@@ -1,4 +1,4 @@
-"""Event source mappings: which queue feeds which function.
+"""Event source mappings: which queue or stream feeds which function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
 """
@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from serein.base.arn import Arn, arn_or_none
-from serein.base.errors import AwsError
+from serein.base.arn import Arn, parse_arn
 from serein.kernel import pages
 from serein.kernel.calls import Call
 from serein.kernel.operations import Context, Read, Tx, operation
 from serein.services.lambda_.access import find_function, mapping_of, name_of
-from serein.services.lambda_.functions import role_session
-from serein.services.lambda_.model import ResourceConflictException, ResourceNotFoundException
+from serein.services.lambda_.model import ResourceConflictException
+from serein.services.lambda_.operations.mapped_sources import check_source
 from serein.services.lambda_.records import (
+    CHECKPOINTS,
     FUNCTIONS,
     MAPPINGS,
     MAPPINGS_DOORBELL,
@@ -26,21 +26,18 @@ from serein.services.lambda_.records import (
     Mapping,
     Request,
 )
-from serein.services.lambda_.rules.configuration import refuse
-from serein.services.lambda_.rules.filters import FILTERS_MAX, check_filters
-from serein.services.lambda_.rules.names import parse_name
-
-_QUEUE_BATCH_MAX = 10_000
-_QUEUE_BATCH_WITHOUT_WINDOW_MAX = 10
-_STREAM_ONLY = (
-    "StartingPosition",
-    "StartingPositionTimestamp",
-    "ParallelizationFactor",
-    "BisectBatchOnFunctionError",
-    "MaximumRetryAttempts",
-    "MaximumRecordAgeInSeconds",
-    "TumblingWindowInSeconds",
+from serein.services.lambda_.rules.configuration import check_tags, page_start
+from serein.services.lambda_.rules.conflicts import not_there
+from serein.services.lambda_.rules.mapping_settings import (
+    QUEUE_BATCH_DEFAULT,
+    STREAM_BATCH_DEFAULT,
+    check_batch,
+    check_members,
+    check_start,
+    settings_in,
+    source_of,
 )
+from serein.services.lambda_.rules.names import not_found, parse_name
 
 
 def mapped_function_of(call: Call) -> str:
@@ -52,17 +49,22 @@ def mapped_function_of(call: Call) -> str:
 @operation(
     "CreateEventSourceMapping",
     on=mapped_function_of,
-    ignores=("KMSKeyArn", "MetricsConfig", "ProvisionedPollerConfig", "LoggingConfig"),
+    ignores=("LoggingConfig",),
 )
 async def create_event_source_mapping(cx: Context, request: Request) -> Answer:
     """Feed a function from a queue."""
     read = cx.read()
     name = name_of(read, request)
     function = find_function(read, name)
-    source = _queue_arn(request)
+    source = source_of(request)
+    check_members(request, source)
+    if source.service != "sqs":
+        check_start(request)
     mapping = _mapping(cx, request, source, name.qualifier, function)
-    await _check_queue(cx, function, source)
-    await cx.transact(_store_new, mapping, request.get("Tags") or {})
+    await check_source(cx, function, source)
+    tags = request.get("Tags") or {}
+    check_tags(tags)
+    await cx.transact(_store_new, mapping, tags)
     return shown(mapping, state="Creating")
 
 
@@ -80,12 +82,7 @@ def list_event_source_mappings(read: Read, request: Request) -> Answer:
         wanted = parse_name(request["FunctionName"], None, read.account, read.region)
         wanted_function = (wanted.name, wanted.qualifier)
     wanted_source = request.get("EventSourceArn")
-    after: tuple[Any, ...] = ()
-    if marker := request.get("Marker"):
-        try:
-            after = tuple(pages.decode_token("ListEventSourceMappings", marker))
-        except pages.InvalidPageToken as error:
-            raise refuse("Invalid marker") from error
+    after = page_start(request, "ListEventSourceMappings")
     mappings = (
         mapping
         for mapping in read.scan(
@@ -104,12 +101,13 @@ def list_event_source_mappings(read: Read, request: Request) -> Answer:
 @operation(
     "UpdateEventSourceMapping",
     on=mapping_of,
-    ignores=("KMSKeyArn", "MetricsConfig", "ProvisionedPollerConfig", "LoggingConfig"),
+    ignores=("LoggingConfig",),
 )
 def update_event_source_mapping(tx: Tx, request: Request) -> Answer:
     """Change a mapping, or switch it on or off."""
     mapping = _find(tx, request["UUID"])
-    changes: dict[str, Any] = _settings_in(request)
+    check_members(request, parse_arn(mapping.source_arn))
+    changes: dict[str, Any] = settings_in(request)
     if "FunctionName" in request:
         name = parse_name(request["FunctionName"], None, tx.account, tx.region)
         find_function(tx, name)
@@ -122,7 +120,7 @@ def update_event_source_mapping(tx: Tx, request: Request) -> Answer:
         modified_at=tx.now,
         state="Enabled" if enabled else "Disabled",
     )
-    _check_batch(changed)
+    check_batch(changed)
     tx.put(MAPPINGS, changed)
     tx.ring(MAPPINGS_DOORBELL)
     state = "Updating" if enabled == before else ("Enabling" if enabled else "Disabling")
@@ -134,6 +132,7 @@ def delete_event_source_mapping(tx: Tx, request: Request) -> Answer:
     """Feed the function no longer."""
     mapping = _find(tx, request["UUID"])
     tx.delete(MAPPINGS, mapping.account, mapping.region, mapping.id)
+    tx.delete_range(CHECKPOINTS, (mapping.id,))
     tx.untag(mapping.arn)
     tx.ring(MAPPINGS_DOORBELL)
     return shown(mapping, state="Deleting")
@@ -154,6 +153,14 @@ def shown(mapping: Mapping, *, state: str = "") -> Answer:
         "FunctionResponseTypes": list(mapping.response_types),
         "EventSourceMappingArn": mapping.arn,
     }
+    if mapping.starting_position:
+        answer |= _shown_of_stream(mapping)
+    if mapping.kms_key_arn:
+        answer["KMSKeyArn"] = mapping.kms_key_arn
+    if mapping.metrics:
+        answer["MetricsConfig"] = {"Metrics": list(mapping.metrics)}
+    if mapping.pollers:
+        answer["ProvisionedPollerConfig"] = mapping.pollers
     if mapping.filters:
         answer["FilterCriteria"] = {"Filters": [{"Pattern": text} for text in mapping.filters]}
     if mapping.concurrency_max is not None:
@@ -161,48 +168,43 @@ def shown(mapping: Mapping, *, state: str = "") -> Answer:
     return answer
 
 
+def _shown_of_stream(mapping: Mapping) -> Answer:
+    shown: Answer = {
+        "StartingPosition": mapping.starting_position,
+        "ParallelizationFactor": mapping.parallelization,
+        "BisectBatchOnFunctionError": mapping.bisects,
+        "MaximumRetryAttempts": mapping.retries_max,
+        "MaximumRecordAgeInSeconds": mapping.age_s_max,
+        "TumblingWindowInSeconds": mapping.tumbling_s,
+        "DestinationConfig": {
+            "OnFailure": {"Destination": mapping.on_failure} if mapping.on_failure else {}
+        },
+        "LastProcessingResult": mapping.result or "No records processed",
+    }
+    if mapping.starting_at is not None:
+        shown["StartingPositionTimestamp"] = mapping.starting_at
+    return shown
+
+
 def _find(read: Read, mapping_id: str) -> Mapping:
     mapping = read.get(MAPPINGS, read.account, read.region, mapping_id)
     if mapping is None:
-        raise ResourceNotFoundException(
-            "The resource you requested does not exist.", fields={"Type": "User"}
-        )
+        raise not_there()
     return mapping
-
-
-def _queue_arn(request: Request) -> Arn:
-    text = request.get("EventSourceArn")
-    if not text:
-        raise refuse("Unrecognized event source.")
-    arn = arn_or_none(text)
-    if arn is None:
-        raise refuse("Unrecognized event source, must be kinesis, dynamodb stream or sqs.")
-    if arn.service != "sqs":
-        raise AwsError(
-            "Serein has not implemented lambda:CreateEventSourceMapping for sources of "
-            f"{arn.service} yet.",
-            code="NotImplemented",
-            status=501,
-        )
-    for member in _STREAM_ONLY:
-        if member in request:
-            raise refuse(
-                f"Unsupported parameter for Event source type SQS: {member[0].lower()}{member[1:]}."
-            )
-    return arn
 
 
 def _mapping(
     cx: Context, request: Request, source: Arn, qualifier: str, function: Function
 ) -> Mapping:
     enabled = request.get("Enabled", True)
+    is_queue = source.service == "sqs"
     settings = {
-        "batch_size": 10,
+        "batch_size": QUEUE_BATCH_DEFAULT if is_queue else STREAM_BATCH_DEFAULT,
         "window_s": 0,
         "filters": (),
         "response_types": (),
         "concurrency_max": None,
-        **_settings_in(request),
+        **settings_in(request),
     }
     settings.pop("enabled", None)
     mapping = Mapping(
@@ -214,89 +216,25 @@ def _mapping(
         source_arn=str(source),
         enabled=enabled,
         modified_at=cx.now,
+        created_at=cx.now,
         state="Enabled" if enabled else "Disabled",
+        transition_reason="USER_INITIATED" if is_queue else "User action",
+        starting_position=request.get("StartingPosition", ""),
+        starting_at=request.get("StartingPositionTimestamp"),
         **settings,
     )
-    _check_batch(mapping)
+    check_batch(mapping)
     return mapping
-
-
-def _settings_in(request: Request) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if "BatchSize" in request:
-        found["batch_size"] = request["BatchSize"]
-    if "MaximumBatchingWindowInSeconds" in request:
-        found["window_s"] = request["MaximumBatchingWindowInSeconds"]
-    if "Enabled" in request:
-        found["enabled"] = request["Enabled"]
-    if "FunctionResponseTypes" in request:
-        found["response_types"] = tuple(request["FunctionResponseTypes"])
-    if "ScalingConfig" in request:
-        found["concurrency_max"] = request["ScalingConfig"].get("MaximumConcurrency")
-    if "FilterCriteria" in request:
-        patterns = tuple(
-            one.get("Pattern", "") for one in request["FilterCriteria"].get("Filters") or ()
-        )
-        if len(patterns) > FILTERS_MAX:
-            raise refuse("Number of filters exceeds the limit.")
-        check_filters(patterns)
-        found["filters"] = patterns
-    return found
-
-
-def _check_batch(mapping: Mapping) -> None:
-    fifo = mapping.source_arn.endswith(".fifo")
-    if fifo and mapping.window_s:
-        raise refuse("Batching window is not supported for FIFO queues")
-    limit = _QUEUE_BATCH_WITHOUT_WINDOW_MAX if fifo else _QUEUE_BATCH_MAX
-    if mapping.batch_size > limit:
-        raise refuse(f"BatchSize must be less than or equal to {limit}")
-    if mapping.batch_size > _QUEUE_BATCH_WITHOUT_WINDOW_MAX and mapping.window_s < 1:
-        raise refuse(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
-            "greater than 10"
-        )
-
-
-async def _check_queue(cx: Context, function: Function, source: Arn) -> None:
-    """Raises InvalidParameterValueException unless the function's role can receive from the queue."""
-    try:
-        principal = await role_session(cx, function.role, function.name)
-    except AwsError as error:
-        raise refuse("The role defined for the function cannot be assumed by Lambda.") from error
-    acting = cx.acting(principal, account=source.account, region=source.region)
-    url = f"https://sqs.{source.region}.amazonaws.com/{source.account}/{source.resource}"
-    ask = {"QueueUrl": url, "AttributeNames": ["VisibilityTimeout"]}
-    try:
-        answer = await acting.call(acting.make_call("sqs", "GetQueueAttributes", ask))
-    except AwsError as error:
-        if error.status >= 500:
-            raise
-        if "NonExistentQueue" in error.code or "QueueDoesNotExist" in error.code:
-            raise refuse(
-                "Error occurred while ReceiveMessage. SQS Error Code: "
-                "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue "
-                "does not exist."
-            ) from error
-        raise refuse(
-            "The provided execution role does not have permissions to call ReceiveMessage on SQS"
-        ) from error
-    visibility_s = int(answer.get("Attributes", {}).get("VisibilityTimeout", 30))
-    if visibility_s < function.timeout_s:
-        raise refuse(
-            f"Queue visibility timeout: {visibility_s} seconds is less than Function timeout: "
-            f"{function.timeout_s} seconds"
-        )
 
 
 def _store_new(tx: Tx, mapping: Mapping, tags: dict[str, str]) -> None:
     latest = tx.get(FUNCTIONS, mapping.account, mapping.region, mapping.function, 0)
     if latest is None:
-        raise ResourceNotFoundException(
-            f"Function not found: {mapping.function}", fields={"Type": "User"}
-        )
+        arn = f"arn:aws:lambda:{mapping.region}:{mapping.account}:function:{mapping.function}"
+        raise not_found(arn)
     for other in tx.scan(MAPPINGS, (mapping.account, mapping.region)):
-        if other.source_arn == mapping.source_arn and other.function == mapping.function:
+        same = (other.source_arn, other.function, other.qualifier)
+        if same == (mapping.source_arn, mapping.function, mapping.qualifier):
             raise ResourceConflictException(
                 f'The event source arn (" {mapping.source_arn} ") and function (" '
                 f'{mapping.function} ") provided mapping already exists. Please update or delete '

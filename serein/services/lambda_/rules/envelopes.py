@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -42,6 +43,28 @@ def destination_record(
         record["responseContext"] = context
         record["responsePayload"] = _value(answer or b"null")
     return orjson.dumps(record).decode()
+
+
+def bus_entry(record: str, function_arn: str, bus_arn: str, *, failed: bool) -> dict[str, Any]:
+    """The entry that an event bus as destination gets.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    outcome = "Failure" if failed else "Success"
+    return {
+        "Source": "lambda",
+        "DetailType": f"Lambda Function Invocation Result - {outcome}",
+        "Resources": [bus_arn, function_arn],
+        "Detail": record,
+        "EventBusName": bus_arn,
+    }
+
+
+def object_key(function: str, now: float, unique: str) -> str:
+    """Where a bucket as destination gets a record."""
+    day = time.strftime("%Y/%m/%d", time.gmtime(now))
+    moment = time.strftime("%Y-%m-%dT%H.%M.%S", time.gmtime(now))
+    return f"aws/lambda/async/{function}/{day}/{moment}-{unique}"
 
 
 def dead_letter_attributes(event: AsyncEvent, answer: bytes) -> dict[str, dict[str, str]]:

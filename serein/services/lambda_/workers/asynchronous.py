@@ -7,17 +7,19 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 import msgspec
 
-from serein.base.arn import arn_or_none
+from serein.base.arn import parse_arn
 from serein.base.errors import AwsError
 from serein.kernel import targets
 from serein.kernel.calls import Principal
 from serein.kernel.operations import Context, Tx
 from serein.runtimes.spec import Outcome
-from serein.services.lambda_.access import find_function
+from serein.services.lambda_.access import find_function, settings_of
 from serein.services.lambda_.functions import Functions
+from serein.services.lambda_.model import RecursiveInvocationException
 from serein.services.lambda_.operations.invocations import run_function
 from serein.services.lambda_.records import (
     ASYNC_DOORBELL,
@@ -27,7 +29,12 @@ from serein.services.lambda_.records import (
     EventInvokeConfig,
     Function,
 )
-from serein.services.lambda_.rules.envelopes import dead_letter_attributes, destination_record
+from serein.services.lambda_.rules.envelopes import (
+    bus_entry,
+    dead_letter_attributes,
+    destination_record,
+    object_key,
+)
 from serein.services.lambda_.rules.names import FunctionName
 
 IN_FLIGHT_MAX = 32
@@ -88,45 +95,92 @@ class AsyncWorker:
     async def _try_event(self, cx: Context, event: AsyncEvent) -> None:
         name = FunctionName(event.account, event.region, event.function, event.qualifier)
         acting = cx.acting(cx.principal, account=event.account, region=event.region)
+        read = acting.read()
         try:
-            function = find_function(acting.read(), name)
+            function = find_function(read, name)
         except AwsError:
             await acting.transact(_forget, event)  # it was deleted meanwhile
             return
-        config = acting.read().get(
+        config = read.get(
             EVENT_CONFIGS,
             event.account,
             event.region,
             event.function,
             event.qualifier or "$LATEST",
         )
-        age_s_max = config.age_s_max if config and config.age_s_max else AGE_S_DEFAULT
-        if acting.clock.now() - event.accepted_at > age_s_max:
-            role = await self._functions.session(acting, function.role, function.name)
-            await acting.transact(_give_up, event, role, function, config, "EventAgeExceeded", None)
-            return
         try:
             role = await self._functions.session(acting, function.role, function.name)
+        except AwsError:
+            await acting.transact(_put_off, event)  # the role is being changed, or gone
+            return
+        giving_up = _GivingUp(role, function, config)
+        if settings_of(read, name).reserved_concurrency == 0:
+            await acting.transact(_give_up, event, giving_up, "ZeroReservedConcurrency")
+            return
+        if acting.clock.now() - event.accepted_at > _age_s_max(config):
+            await acting.transact(_give_up, event, giving_up, "EventAgeExceeded")
+            return
+        try:
             version, outcome = await run_function(
-                acting, self._functions, name, event.payload, event.id, event.client_context
+                acting,
+                self._functions,
+                name,
+                event.payload,
+                event.id,
+                event.client_context,
+                trace=event.trace or "",
             )
+        except RecursiveInvocationException:
+            await acting.transact(_give_up, event, giving_up, "RecursiveInvocation")
+            return
         except AwsError:
             # Throttled, or Serein's own trouble: again a little later, without counting it as a try.
             await acting.transact(_put_off, event)
             return
-        tried = msgspec.structs.replace(event, attempts=event.attempts + 1)
-        if outcome.error is None:
-            await acting.transact(_succeed, event, tried, role, function, config, version, outcome)
-            return
-        retries_max = RETRIES_DEFAULT
-        if config is not None and config.retries_max is not None:
-            retries_max = config.retries_max
-        if tried.attempts <= retries_max:
-            await acting.transact(_try_again, event, tried)
-            return
-        await acting.transact(
-            _give_up, tried, role, function, config, "RetriesExhausted", (version, outcome)
-        )
+        await acting.transact(_conclude, event, giving_up, version, outcome)
+
+
+class _GivingUp(NamedTuple):
+    """Who is told of an outcome, and in whose name."""
+
+    role: Principal
+    function: Function
+    config: EventInvokeConfig | None
+
+
+def _age_s_max(config: EventInvokeConfig | None) -> int:
+    return config.age_s_max if config and config.age_s_max else AGE_S_DEFAULT
+
+
+def _conclude(tx: Tx, event: AsyncEvent, told: _GivingUp, version: str, outcome: Outcome) -> None:
+    """After a try: the success is told, a failure is tried again unless it was the last one."""
+    tried = msgspec.structs.replace(event, attempts=event.attempts + 1)
+    if outcome.error is None:
+        _forget(tx, event)
+        if told.config is not None and told.config.on_success is not None:
+            record = destination_record(
+                tried,
+                told.function.qualified_arn,
+                "Success",
+                tx.now,
+                version=version,
+                answer=outcome.payload,
+                failed=False,
+            )
+            _deliver(tx, told, told.config.on_success, record, event, failed=False)
+        return
+    tried = msgspec.structs.replace(tried, last_version=version, last_answer=outcome.payload)
+    retries_max = RETRIES_DEFAULT
+    if told.config is not None and told.config.retries_max is not None:
+        retries_max = told.config.retries_max
+    delay_s = RETRY_DELAYS_S[min(tried.attempts, len(RETRY_DELAYS_S)) - 1]
+    if tried.attempts > retries_max:
+        _give_up(tx, tried, told, "RetriesExhausted")
+    elif tx.now + delay_s - event.accepted_at > _age_s_max(told.config):
+        _give_up(tx, tried, told, "EventAgeExceeded")
+    else:
+        _forget(tx, event)
+        tx.put(ASYNC_EVENTS, msgspec.structs.replace(tried, due_at=tx.now + delay_s))
 
 
 def _forget(tx: Tx, event: AsyncEvent) -> None:
@@ -142,79 +196,51 @@ def _put_off(tx: Tx, event: AsyncEvent) -> None:
     )
 
 
-def _try_again(tx: Tx, event: AsyncEvent, tried: AsyncEvent) -> None:
+def _give_up(tx: Tx, event: AsyncEvent, told: _GivingUp, condition: str) -> None:
+    """Tell the destination and the dead-letter queue or topic, as far as there are such."""
     _forget(tx, event)
-    delay_s = RETRY_DELAYS_S[min(tried.attempts, len(RETRY_DELAYS_S)) - 1]
-    tx.put(ASYNC_EVENTS, msgspec.structs.replace(tried, due_at=tx.now + delay_s))
-
-
-def _succeed(
-    tx: Tx,
-    event: AsyncEvent,
-    tried: AsyncEvent,
-    role: Principal,
-    function: Function,
-    config: EventInvokeConfig | None,
-    version: str,
-    outcome: Outcome,
-) -> None:
-    _forget(tx, event)
-    if config is None or config.on_success is None:
-        return
-    record = destination_record(
-        tried,
-        function.qualified_arn,
-        "Success",
-        tx.now,
-        version=version,
-        answer=outcome.payload,
-        failed=False,
-    )
-    _deliver(tx, role, function, config.on_success, record)
-
-
-def _give_up(
-    tx: Tx,
-    event: AsyncEvent,
-    role: Principal,
-    function: Function,
-    config: EventInvokeConfig | None,
-    condition: str,
-    ran: tuple[str, Outcome] | None,
-) -> None:
-    _forget(tx, event)
-    answer = ran[1].payload if ran is not None else None
+    function, config = told.function, told.config
     if config is not None and config.on_failure is not None:
         record = destination_record(
             event,
             function.qualified_arn,
             condition,
             tx.now,
-            version=ran[0] if ran is not None else None,
-            answer=answer,
+            version=event.last_version or None,
+            answer=event.last_answer or None,
             failed=True,
         )
-        _deliver(tx, role, function, config.on_failure, record)
+        _deliver(tx, told, config.on_failure, record, event, failed=True)
     if function.dead_letter_arn:
-        _deliver_dead_letter(tx, role, function, event, answer or b"{}")
+        body = event.payload.decode("utf-8", "replace")
+        arn = function.dead_letter_arn
+        call = targets.deliver(tx, arn, body, by=told.role, source_arn=function.arn)
+        if call is not None:
+            call.params["MessageAttributes"] = dead_letter_attributes(
+                event, event.last_answer or b"{}"
+            )
+            tx.send(call)
 
 
-def _deliver(tx: Tx, role: Principal, function: Function, target: str, record: str) -> None:
-    """To a destination, with the rights of the function's role."""
-    call = targets.deliver(tx, target, record, by=role, source_arn=function.arn)
-    if call is not None:
-        tx.send(call)
-
-
-def _deliver_dead_letter(
-    tx: Tx, role: Principal, function: Function, event: AsyncEvent, answer: bytes
+def _deliver(
+    tx: Tx, told: _GivingUp, target: str, record: str, event: AsyncEvent, *, failed: bool
 ) -> None:
-    arn = arn_or_none(function.dead_letter_arn)
-    if arn is None:
+    """To a destination, with the rights of the function's role."""
+    function, role = told.function, told.role
+    arn = parse_arn(target)
+    if arn.service == "events":
+        entry = bus_entry(record, function.qualified_arn, target, failed=failed)
+        tx.send(tx.make_call("events", "PutEvents", {"Entries": [entry]}, by=role))
         return
-    body = event.payload.decode("utf-8", "replace")
-    call = targets.deliver(tx, function.dead_letter_arn, body, by=role, source_arn=function.arn)
+    if arn.service == "s3":
+        key = object_key(function.name, tx.now, tx.new_id())
+        params = {"Bucket": arn.resource, "Key": key, "Body": record.encode()}
+        tx.send(tx.make_call("s3", "PutObject", params, by=role))
+        return
+    call = targets.deliver(tx, target, record, by=role, source_arn=function.arn)
     if call is None:
         return
-    call.params["MessageAttributes"] = dead_letter_attributes(event, answer)
+    if arn.service == "sqs" and event.trace:
+        header = {"DataType": "String", "StringValue": event.trace}
+        call.params["MessageSystemAttributes"] = {"AWSTraceHeader": header}
     tx.send(call)

