@@ -52,9 +52,7 @@ class Wires(asyncio.Transport):
         return False
 
 
-def request_bytes(
-    keys: Credentials, service: str, operation: str, params: dict[str, Any]
-) -> bytes:
+def request_bytes(keys: Credentials, service: str, operation: str, params: dict[str, Any]) -> bytes:
     """A signed JSON request as it comes over the wire."""
     request = AWSRequest(
         method="POST",
@@ -90,6 +88,7 @@ def fastest(function: Callable[[], object], rounds: int) -> float:
 
 async def prepared(house: House) -> Credentials:
     """A table with items, a queue, and a user who may do everything."""
+
     async def call(service: str, operation: str, **params: Any) -> dict[str, Any]:
         root = root_of(house.config.account)
         return await house.dispatch.call(

@@ -3,6 +3,8 @@
 Serein runs with a durable store and authorisation on: a user of its own, with an identity policy, signs the requests.
 Peers (moto server, ministack) run from an environment of their own that is made on first use; wrk must be installed.
 
+Behind the table: what each stage of a request costs, the door among them (door.py).
+
 usage: python benchmarks/run.py [--only ddb_get,s3_put_1k] [--seconds 4] [--rounds 3] [--no-peers]
 """
 
@@ -144,6 +146,11 @@ def main() -> None:
             env={**os.environ, **user_of(ours)},
             check=False,
         )
+    if not given.only:
+        print(
+            "\nWhere one request's time goes, without sockets (the door is validate + authorise + record):"
+        )
+        subprocess.run([sys.executable, str(HERE / "door.py")], check=False)
     sys.exit(done.returncode)
 
 

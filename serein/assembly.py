@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -55,6 +56,7 @@ from serein.services import (
     iam,
     lambda_,
     logs,
+    organizations,
     s3,
     sqs,
     sts,
@@ -73,6 +75,8 @@ if TYPE_CHECKING:
 else:
     tls = later("serein.front.tls")
 
+Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+
 FUNCTION_USERS_SPARE = 64
 """Between the user ids that the functions of one worker process have, and the next one's."""
 
@@ -87,6 +91,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 4566
     data: Path | None = None
+    store: str | None = None
+    """The address of a database that several nodes share, in place of `data`."""
     auth_open: bool = True
     auth_records: bool = False
     """Whether what would be refused to a principal is recorded and allowed."""
@@ -163,6 +169,8 @@ class House:
         if siblings is not None:
             self.doorbell.elsewhere = bell = SiblingBell(siblings)
             bell.attach(self.doorbell)
+        self._lifts: Callable[[Handler], Handler] | None = None
+        """How a handler has to run where reads wait for a network."""
         self.store = self._make_store()
         self.identities = iam.StoredIdentities(self.clock)
         self.functions = Functions(self._pool_settings())
@@ -209,6 +217,7 @@ class House:
             iam.service(self.identities),
             lambda_.service(self.functions),
             logs.SERVICE,
+            organizations.SERVICE,
             s3.service(self.identities, is_open=self.config.auth_open, account=self.config.account),
             sqs.SERVICE,
             sts.service(self.identities),
@@ -232,11 +241,29 @@ class House:
         return settings_of_sibling(settings, self.siblings)
 
     def _make_store(self) -> Store:
+        if self.config.store is not None:
+            return self._make_postgres(self.config.store)
         if self.config.data is None:
             return MemoryStore()
         if self.siblings is not None:
             return SharedSqliteStore(self.config.data, self.siblings)
         return SqliteStore(self.config.data)
+
+    def _make_postgres(self, address: str) -> Store:
+        # Loaded only here: who has no PostgreSQL does not wait for its driver.
+        module = importlib.import_module("serein.store.postgresql.store")
+        try:
+            store: Any = module.PostgresStore(address)
+        except StoreError as error:
+            raise StartFailure(str(error)) from error
+        store.bell.on_ring, store.bell.on_everybody = (
+            self.doorbell.ring_here,
+            self.doorbell.ring_all_here,
+        )
+        self.doorbell.elsewhere = store.bell
+        self._lifts = module.as_coroutine
+        made: Store = store
+        return made
 
     def _make_front(self) -> Front:
         config = self.config
@@ -260,7 +287,7 @@ class House:
             services=self.registry.services,
             isolation=self.isolation,
             ready=lambda: self._is_ready,
-            reset=self.reset if config.data is None else None,
+            reset=self.reset if config.data is None and config.store is None else None,
             figures=self.sweeper.prometheus,
             caretakers=Caretakers(
                 api=api,
@@ -303,6 +330,9 @@ class House:
         request.inside = True
         return self.front.handle(request)
 
+    def _handler(self, handler: Handler) -> Handler:
+        return handler if self._lifts is None else self._lifts(handler)
+
     async def open(self) -> None:
         """Make the store ready and start courier and workers. Raises StartFailure."""
         if self.siblings is not None:
@@ -317,7 +347,8 @@ class House:
         if self.fault_book is not None:
             self.workers.start("faults", self.fault_book.run)
         # Functions reach Serein by a listener of their own, where open mode does not hold.
-        self.functions.serve = Server(self.handle_inside, clock=self.clock).connection
+        inside = self._handler(self.handle_inside)
+        self.functions.serve = Server(inside, clock=self.clock).connection
         self.workers.start("courier", self.courier.run)
         self.workers.start("blob sweeper", self.sweeper.run)
         for service in self.registry.services.values():
@@ -345,7 +376,7 @@ class House:
         """
         await self.open()
         config = self.config
-        self.server = server = Server(self.front.handle, clock=self.clock)
+        self.server = server = Server(self._handler(self.front.handle), clock=self.clock)
         try:
             plain, secure = split_listeners(config, sockets)
             port = await server.listen(config.host, config.port, sock=plain)
@@ -396,6 +427,12 @@ class House:
             await self.store.wipe()
         if self.timekeeper is not None:
             await self.timekeeper.reset()
+
+    def whereabouts(self) -> str:
+        """Where the data is, for people: never with a password."""
+        if self.config.store is not None:
+            return f"data in {getattr(self.store, 'shown', 'PostgreSQL')}"
+        return "in memory" if self.config.data is None else f"data in {self.config.data}"
 
     def isolation(self) -> dict[str, object]:
         """How functions are isolated here: level and reasons."""

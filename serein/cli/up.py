@@ -41,6 +41,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     help="The data directory. What was acknowledged is on disk there.",
 )
 @click.option(
+    "--store",
+    metavar="URL",
+    help="Keep everything in a PostgreSQL database that several nodes share, in place of --data: "
+    "postgresql://user@host/db (the password in PGPASSWORD or a .pgpass file).",
+)
+@click.option(
     "--ephemeral", is_flag=True, help="Keep everything in memory; nothing is left behind."
 )
 @click.option(
@@ -82,6 +88,7 @@ def command(
     host: str,
     port: int,
     data: Path,
+    store: str | None,
     ephemeral: bool,
     auth: str | None,
     workers: int,
@@ -104,6 +111,7 @@ def command(
       serein up                            durable, in ./.serein
       serein up --ephemeral --port 0       for a test: in memory, any free port
       serein up --auth strict              only keys that IAM knows
+      serein up --store postgresql://…     one of several nodes on a database
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
@@ -117,10 +125,15 @@ def command(
         )
     if len(account) != 12 or not account.isdigit():
         raise click.UsageError(f"--account wants 12 digits, not {account!r}.")
+    if store and (ephemeral or workers != 1):
+        raise click.UsageError(
+            "--store does not go with --ephemeral or --workers: start another node on the same database."
+        )
     config = Config(
         host=host,
         port=port,
-        data=None if ephemeral else data,
+        data=None if ephemeral or store else data,
+        store=store,
         auth_open=auth != "strict",
         auth_records=auth == "record",
         account=account,
@@ -158,7 +171,7 @@ async def _serve(config: Config, example: Path | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     took_s = time.perf_counter() - started
-    where = "in memory" if config.data is None else f"data in {config.data}"
+    where = house.whereabouts()
     click.echo(f"Serein answers at {house.endpoint} ({where}, started in {took_s:.2f} s)")
     for warning in house.warnings():
         click.echo(f"  {warning}", err=True)

@@ -17,6 +17,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from serein.store.errors import StoreUnavailable
 from serein.store.interface import Snapshot, Transaction
 from serein.store.tables import Table
 
@@ -46,7 +47,7 @@ LEASES = Table("kernel.leases", Lease, key=lambda lease: (lease.name,), cached=T
 TERMS = Table("kernel.lease_terms", LeaseTerm, key=lambda term: (term.name,))
 
 
-class LeaseLost(Exception):
+class LeaseLost(StoreUnavailable):
     """Another has taken the lease: what was about to be done is no longer ours to do."""
 
     def __init__(self, lease: Lease) -> None:

@@ -21,6 +21,8 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     run: Callable[[Context], Awaitable[None]]
+    everywhere: bool = False
+    """Whether every process has one of its own (for what lives in a process); else it runs once in the whole house."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ def service(identities: StoredIdentities) -> Service:
         owner_of=_owner_of,
         arn_of=arn_of,
         conditions_of=entity_conditions,
-        workers=(Worker(name="iam.last_uses", run=write_down),),
+        workers=(Worker(name="iam.last_uses", run=write_down, everywhere=True),),
     )
 
 

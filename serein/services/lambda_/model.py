@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from serein.base.errors import AwsError
 
@@ -887,6 +887,36 @@ if t.TYPE_CHECKING:
 
     class InvokeAsyncResponse(t.TypedDict, total=False):
         Status: int
+
+    class InvokeResponseStreamUpdate(t.TypedDict, total=False):
+        Payload: bytes
+
+    class InvokeWithResponseStreamCompleteEvent(t.TypedDict, total=False):
+        ErrorCode: str
+        ErrorDetails: str
+        LogResult: str
+
+    class InvokeWithResponseStreamRequest(t.TypedDict, total=False):
+        FunctionName: t.Required[str]
+        LogType: str
+        ClientContext: str
+        Qualifier: str
+        Payload: bytes
+        TenantId: str
+        InvocationType: str
+
+    class InvokeWithResponseStreamResponse(t.TypedDict, total=False):
+        StatusCode: int
+        ExecutedVersion: str
+        EventStream: (
+            AsyncIterator[InvokeWithResponseStreamResponseEvent]
+            | Iterable[InvokeWithResponseStreamResponseEvent]
+        )
+        ResponseStreamContentType: str
+
+    class InvokeWithResponseStreamResponseEvent(t.TypedDict, total=False):
+        PayloadChunk: InvokeResponseStreamUpdate
+        InvokeComplete: InvokeWithResponseStreamCompleteEvent
 
     class KafkaSchemaRegistryAccessConfig(t.TypedDict, total=False):
         Type: str

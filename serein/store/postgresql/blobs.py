@@ -12,7 +12,7 @@ from xxhash import xxh3_64_digest
 
 from serein.store.blobs import BlobId, BlobMissing
 from serein.store.errors import StoreDamaged, StoreUnavailable
-from serein.store.postgresql.schema import number
+from serein.store.postgresql.schema import number, text
 from serein.store.postgresql.wire import INT8, Conflict, Connection, Statement
 
 T = TypeVar("T")
@@ -85,7 +85,9 @@ class DatabaseBlobs:
     async def write(self, content: bytes | AsyncIterator[bytes]) -> BlobId:
         blob_id = BlobId(self._new_id())
         if isinstance(content, bytes) and len(content) <= CHUNK_BYTES:
-            await self._do([*self._chunk_statements(blob_id, 0, content), self._head(blob_id, len(content))])
+            await self._do(
+                [*self._chunk_statements(blob_id, 0, content), self._head(blob_id, len(content))]
+            )
             return blob_id
         await self._do([(self._begin, [blob_id.encode()])])
         try:
@@ -242,9 +244,7 @@ class DatabaseBlobs:
                 raise StoreUnavailable(_NOT_HERE.format(error)) from error
             finally:
                 self._lent.take_back(connection)
-            return [
-                BlobId(str(found.get_value(row, 0), "utf-8")) for row in range(found.ntuples)
-            ]
+            return [BlobId(text(found, row, 0)) for row in range(found.ntuples)]
 
         return await self._lent.run_lifted(look)
 

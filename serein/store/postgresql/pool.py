@@ -76,7 +76,7 @@ class Pool:
         try:
             dialling = self._loop.run_in_executor(None, dial, self._address)
             done = self._loop.create_future()
-            dialling.add_done_callback(lambda _: done.done() or done.set_result(None))
+            dialling.add_done_callback(lambda _: _tell(done))
             wait(worker, done)
             connection = Connection(dialling.result(), self._loop)
         except BaseException:
@@ -132,6 +132,11 @@ class Pool:
         self._idle.clear()
         while self._waiting:
             self._next()
+
+
+def _tell(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 def _expire(turn: asyncio.Future[None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from serein.store.engine import Row
@@ -23,9 +23,6 @@ KNOWN_MAX = 50_000
 PUTS_MAX = 1_000
 PUT_BYTES_MAX = 8 * 1024 * 1024
 """How much one statement writes."""
-
-Ask = Callable[[Sequence[Statement]], "list[PGresult]"]
-"""Sends statements in the open transaction and waits for their results."""
 
 
 class Transacting(Protocol):
@@ -291,13 +288,14 @@ class BatchRows:
             made += _short_statements(handle, short.items())
         return made
 
-    # What `engine.Writer` has besides: batches of this engine are begun, committed and undone by the store.
+    # What `engine.Writer` has besides: batches of this engine are begun, committed and undone by the store (`writing.py`).
 
-    def savepoint(self) -> None:
-        """Nothing: see `mark`."""
-
-    def release(self) -> None:
-        """Nothing."""
+    def begin(self) -> None: ...
+    def savepoint(self) -> None: ...
+    def release(self) -> None: ...
+    def undo_to_savepoint(self) -> None: ...
+    def rollback(self) -> None: ...
+    def commit(self) -> None: ...
 
 
 def _asked(known: Known, count: int) -> int:
@@ -305,7 +303,9 @@ def _asked(known: Known, count: int) -> int:
     return min(count + len(known.written) + 4, max(count, 1024))
 
 
-def _short_statements(handle: SqlTable, written: Sequence[tuple[bytes, bytes | None]]) -> list[Statement]:
+def _short_statements(
+    handle: SqlTable, written: Iterable[tuple[bytes, bytes | None]]
+) -> list[Statement]:
     made: list[Statement] = []
     keys: list[bytes] = []
     values: list[bytes] = []
@@ -330,7 +330,9 @@ def _short_statements(handle: SqlTable, written: Sequence[tuple[bytes, bytes | N
     return made
 
 
-def _long_statements(handle: SqlTable, written: Sequence[tuple[bytes, bytes | None]]) -> list[Statement]:
+def _long_statements(
+    handle: SqlTable, written: Iterable[tuple[bytes, bytes | None]]
+) -> list[Statement]:
     made: list[Statement] = []
     for key, value in written:
         if len(key) <= HEAD_BYTES:

@@ -63,9 +63,7 @@ class Schema:
         ).encode()
         self._enter = f"INSERT INTO {schema}.nodes (id) VALUES ($1::text)".encode()
         self._leave = f"DELETE FROM {schema}.nodes WHERE id = $1::text".encode()
-        self._forget = (
-            f"DELETE FROM {schema}.nodes WHERE seen < now() - interval '7 days'".encode()
-        )
+        self._forget = f"DELETE FROM {schema}.nodes WHERE seen < now() - interval '7 days'".encode()
 
     def prepare(self, connection: Connection) -> None:
         """Make the schema if it is new, and judge what is there. Raises StoreFormatTooNew, StoreDamaged, StoreError."""
@@ -75,7 +73,7 @@ class Schema:
                 (b"SELECT table_name FROM information_schema.tables WHERE table_schema = $1::text", [self._bare]),
             ]
         )  # fmt: skip
-        names = {str(there[1].get_value(row, 0), "utf-8") for row in range(there[1].ntuples)}
+        names = {text(there[1], row, 0) for row in range(there[1].ntuples)}
         if "about" in names:
             self._judge(connection)
         elif names:
@@ -157,7 +155,7 @@ class Schema:
     def learn(self, found: PGresult) -> None:
         """Take over what `read_catalogue` gave."""
         for row in range(found.ntuples):
-            name = str(found.get_value(row, 0), "utf-8")
+            name = text(found, row, 0)
             version = int.from_bytes(found.get_value(row, 1) or b"", "big")
             stamped = found.get_value(row, 2) == b"\x01"
             with_long = found.get_value(row, 3) == b"\x01"
@@ -243,3 +241,8 @@ class Schema:
 def number(result: PGresult, row: int, column: int) -> int:
     """An integer of a result."""
     return int.from_bytes(result.get_value(row, column) or b"", "big", signed=True)
+
+
+def text(result: PGresult, row: int, column: int) -> str:
+    """A text of a result."""
+    return (result.get_value(row, column) or b"").decode()

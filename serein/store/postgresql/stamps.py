@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from serein.store.forms import Forms
-from serein.store.postgresql.schema import number
+from serein.store.postgresql.schema import number, text
 from serein.store.postgresql.tables import SqlTable
 from serein.store.tables import AnyTable, BytesTable
 
@@ -62,6 +62,4 @@ class Stamps:
 
 def read_stamps(found: PGresult) -> dict[str, int]:
     """The answer to `Schema.stamps`."""
-    return {
-        str(found.get_value(row, 0), "utf-8"): number(found, row, 1) for row in range(found.ntuples)
-    }
+    return {text(found, row, 0): number(found, row, 1) for row in range(found.ntuples)}

@@ -23,8 +23,9 @@ from serein.store.blobs import Blobs
 from serein.store.errors import StoreError, StoreUnavailable
 from serein.store.interface import Snapshot, Transaction
 from serein.store.postgresql.address import parse_address
+from serein.store.postgresql.bell import Bell
 from serein.store.postgresql.blobs import DatabaseBlobs
-from serein.store.postgresql.lift import Lift, Worker, worker_or_none
+from serein.store.postgresql.lift import Lift, Worker, as_coroutine, worker_or_none
 from serein.store.postgresql.pool import Pool, dial
 from serein.store.postgresql.reading import Reading
 from serein.store.postgresql.schema import SERVER_VERSION_MIN, Schema, number
@@ -103,8 +104,9 @@ class PostgresStore:
         self.schema = Schema(self.address.schema)
         self.stamps = Stamps(now)
         self.forms = PgForms(self)
-        self._blobs = blobs or DatabaseBlobs(self, self.schema.name, new_id)
+        self._blobs: Blobs = blobs or DatabaseBlobs(self, self.schema.name, new_id)
         self._now = now
+        self.bell = Bell(f"serein_{self.address.schema}", self.node)
         self._queue: deque[Waiting] = deque()
         self._version = 1
         self._batches = 0
@@ -119,6 +121,11 @@ class PostgresStore:
     @property
     def blobs(self) -> Blobs:
         return self._blobs
+
+    @property
+    def shown(self) -> str:
+        """The address, for people: without a password."""
+        return self.address.shown
 
     # What PgForms needs as an engine.
 
@@ -155,13 +162,14 @@ class PostgresStore:
             admin.close()
             raise
         self._admin = admin
+        self.bell.open(admin)
         self._pool = Pool(self.address, loop, self.address.connections_max - 3)
         self.forms.forget()
         self.stamps.total, self.stamps.of = 0, {}
         self._is_open = True
         self.lift.lift_tasks(loop)
         self._lane = loop.create_task(self._write())
-        self._ticker = loop.create_task(self._tick())
+        self._background = [loop.create_task(self._tick()), loop.create_task(self.bell.run())]
 
     def _judge_server(self, version: int) -> None:
         if version < SERVER_VERSION_MIN * 10_000:
@@ -177,7 +185,8 @@ class PostgresStore:
         self._is_open = False
         self._ring_lane()
         await self._lane
-        self._ticker.cancel()
+        for task in self._background:
+            task.cancel()
         self._end_unlifted()
         if self._admin is not None and not self._admin.lost:
             try:
@@ -194,9 +203,21 @@ class PostgresStore:
         while True:
             await asyncio.sleep(CHECK_S)
             self._pool.check()
+            await self._mend_admin()
             for connection in (self._admin, self._writer, self._reserve):
                 if connection is not None:
                     connection.check()
+
+    async def _mend_admin(self) -> None:
+        """Have the connection that hears rings back, if it was lost."""
+        if self._admin is not None and not self._admin.lost:
+            return
+        try:
+            dialled = await self._loop.run_in_executor(None, dial, self.address)
+            self._admin = Connection(dialled, self._loop)
+            self.bell.open(self._admin)
+        except StoreUnavailable as error:
+            log.warning("the database cannot be reached: %s", error)
 
     # Reading.
 
@@ -336,7 +357,9 @@ class PostgresStore:
             except StoreUnavailable as error:
                 lost_for_s = perf_counter() - started
                 if not isinstance(error, ConnectionLost) or lost_for_s > RECONNECT_S_MAX:
-                    log.error("a batch of %d transactions could not be stored: %s", len(taken), error)
+                    log.error(
+                        "a batch of %d transactions could not be stored: %s", len(taken), error
+                    )
                     answers = _refusals(taken, f"the store could not write: {error}")
                     break
                 await asyncio.sleep(RECONNECT_PAUSE_S)
@@ -493,9 +516,12 @@ def _refusals(taken: list[Waiting], words: str) -> list[Answer]:
 
 
 def _backoff_s(attempt: int) -> float:
-    most = min(BACKOFF_S_MAX, BACKOFF_S * 2**attempt)
+    most: float = min(BACKOFF_S_MAX, BACKOFF_S * 2**attempt)
     return most * secrets.randbelow(1000) / 1000
 
 
 def _plain(error: BaseException) -> str:
     return " ".join(str(error).split())
+
+
+__all__ = ["PostgresStore", "as_coroutine"]

@@ -66,9 +66,7 @@ class SqlTable:
         # $1, $2: bounds; $3, $4: their heads. A head is a beginning of its key, so a range of keys is one of heads.
         bounds = "WHERE h >= $3 AND h <= $4 AND k >= $1 AND k < $2"
         self.long_get = f"SELECT v FROM {sql} WHERE h = $1 AND d = $2".encode()
-        self.long_page = (
-            f"SELECT k, v FROM {sql} {bounds} ORDER BY h, k LIMIT $5::bigint".encode()
-        )
+        self.long_page = f"SELECT k, v FROM {sql} {bounds} ORDER BY h, k LIMIT $5::bigint".encode()
         self.long_page_reverse = (
             f"SELECT k, v FROM {sql} {bounds} ORDER BY h DESC, k DESC LIMIT $5::bigint".encode()
         )

@@ -211,9 +211,7 @@ class Connection:
         until = monotonic() + ANSWER_S_MAX
         poll = select.poll()
         while not request.done:
-            poll.register(
-                self._fd, select.POLLIN | (select.POLLOUT if self._writing else 0)
-            )
+            poll.register(self._fd, select.POLLIN | (select.POLLOUT if self._writing else 0))
             left_s = until - monotonic()
             if left_s <= 0:
                 self._lose(TimeoutError("no answer"))
@@ -229,7 +227,9 @@ class Connection:
         text = " ".join(str(error).split())
         for request in pending:
             request.done = True
-            request.error = request.error or ConnectionLost(f"the database cannot be reached: {text}")
+            request.error = request.error or ConnectionLost(
+                f"the database cannot be reached: {text}"
+            )
             if request.waiter is not None and not request.waiter.done():
                 request.waiter.set_result(None)
         if self.on_lost is not None:

@@ -5,6 +5,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
+import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import util from "node:util";
 import v8 from "node:v8";
@@ -18,6 +19,9 @@ const RESULT = 12;
 const ERROR = 13;
 const INIT_ERROR = 14;
 const LAST_ERROR = 15;
+const STREAM = 16;
+const CHUNK = 17;
+const CHUNK_BYTES_MAX = 1024 * 1024;
 const RESPONSE_BYTES_MAX = 6291556;
 
 const channel = new net.Socket({ fd: CHANNEL, readable: true, writable: true });
@@ -197,19 +201,104 @@ function isModulePackage(file, root) {
   return false;
 }
 
+// Streamed answers: https://docs.aws.amazon.com/lambda/latest/dg/config-rs-write-functions.html
+
+const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+const HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response";
+
+class ResponseStream extends Writable {
+  #invocation;
+  #type = "application/octet-stream";
+  #begun = false;
+  #gathered = [];
+
+  constructor(invocation) {
+    super({ highWaterMark: 64 * 1024 });
+    this.#invocation = invocation;
+  }
+
+  setContentType(type) {
+    this.#type = type;
+  }
+
+  get gathered() {
+    return Buffer.concat(this.#gathered);
+  }
+
+  begin() {
+    if (this.#begun) return;
+    this.#begun = true;
+    if (this.#invocation.streams) send(STREAM, Buffer.from(this.#type, "utf8"));
+  }
+
+  _write(data, encoding, done) {
+    const body = typeof data === "string" ? Buffer.from(data, encoding) : Buffer.from(data);
+    if (!this.#invocation.streams) {
+      this.#gathered.push(body);
+      done();
+      return;
+    }
+    this.begin();
+    for (let at = 0; at < body.length; at += CHUNK_BYTES_MAX) {
+      const last = at + CHUNK_BYTES_MAX >= body.length;
+      send(CHUNK, body.subarray(at, at + CHUNK_BYTES_MAX), last ? () => done() : undefined);
+    }
+    if (body.length === 0) done();
+  }
+}
+
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMING] = true;
+    handler.highWaterMark = options?.highWaterMark;
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, prelude) {
+      stream.setContentType(HTTP_INTEGRATION);
+      stream.write(JSON.stringify(prelude));
+      stream.write(Buffer.alloc(8));
+      return stream;
+    },
+  },
+};
+
+function invokeStreaming(invocation, event, context) {
+  const stream = new ResponseStream(invocation);
+  stream.on("finish", () => {
+    if (invocation.over) return;
+    stream.begin();
+    finish(invocation, RESULT, stream.gathered);
+  });
+  stream.on("error", (error) => fail(invocation, error));
+  const returned = handler(event, stream, context);
+  if (typeof returned?.then === "function") {
+    returned.then(
+      () => {
+        if (!stream.writableEnded) stream.end();
+      },
+      (error) => fail(invocation, error),
+    );
+  }
+}
+
 // Serving.
 
 function invoke(facts, body) {
   requestId = facts.id;
   if (facts.trace) process.env._X_AMZN_TRACE_ID = facts.trace;
   else delete process.env._X_AMZN_TRACE_ID;
-  const invocation = { over: false, result: null, waits: false };
+  const invocation = { over: false, result: null, waits: false, streams: facts.stream === true };
   current = invocation;
   // While the handler works, only its own doings keep the event loop alive: see beforeExit.
   channel.unref();
   try {
     const context = makeContext(facts, invocation);
     const event = JSON.parse(body.toString("utf8"));
+    if (handler[STREAMING]) {
+      invokeStreaming(invocation, event, context);
+      return;
+    }
     const returned = handler(event, context, (error, result) => {
       finishByCallback(invocation, context, error, result);
     });

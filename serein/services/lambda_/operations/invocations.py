@@ -12,7 +12,7 @@ from types import ModuleType
 import orjson
 
 from serein.kernel.operations import Context, Tx, operation
-from serein.runtimes.spec import Invocation, Outcome, PoolBusy, RuntimeUnavailable, Sink
+from serein.runtimes.spec import Invocation, Outcome, PoolBusy, RuntimeUnavailable
 from serein.services.lambda_.access import (
     alias_or_none,
     find_function,
@@ -37,6 +37,7 @@ from serein.services.lambda_.records import (
 )
 from serein.services.lambda_.rules.lineage import ROUNDS_MAX, continued, new_trace
 from serein.services.lambda_.rules.names import FunctionName
+from serein.services.lambda_.streaming import StreamedAnswer
 
 PAYLOAD_BYTES_MAX = 6_291_456
 ASYNC_PAYLOAD_BYTES_MAX = 1_048_576
@@ -58,11 +59,11 @@ def operations(functions: Functions) -> ModuleType:
                 f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
                 fields={"Type": "User"},
             )
-        context = _client_context(request.get("ClientContext"))
+        context = client_context_of(request.get("ClientContext"))
         name = name_of(cx.read(), request)
         find_function(cx.read(), name)
         payload = payload or b"{}"
-        _check_json(payload)
+        check_json(payload)
         if kind == "DryRun":
             return {"StatusCode": 204}
         if kind == "Event":
@@ -83,7 +84,7 @@ def operations(functions: Functions) -> ModuleType:
             )
         name = name_of(cx.read(), request)
         find_function(cx.read(), name)
-        _check_json(payload or b"{}")
+        check_json(payload or b"{}")
         await cx.transact(accept_event, name, payload or b"{}", cx.scope.request_id, None)
         return {"Status": 202}
 
@@ -124,11 +125,11 @@ async def run_function(
     want_tail: bool = False,
     *,
     trace: str = "",
-    sink: Sink | None = None,
+    answer: StreamedAnswer | None = None,
 ) -> tuple[str, Outcome]:
     """The version that ran, and its outcome. Raises AwsError when it could not be run.
 
-    `trace` is the header of who called (default: the request's own); a `sink` is given a streamed answer as it comes.
+    `trace` is the header of who called (default: the request's own); `answer` is given a streamed answer as it comes.
     """
     function = find_function(cx.read(), _routed(cx, name))
     trace = trace or cx.scope.trace
@@ -143,8 +144,10 @@ async def run_function(
         trace_header=trace,
         want_tail=want_tail,
     )
+    if answer is not None:
+        answer.routed(function.version_text)
     try:
-        outcome = await functions.invoke(cx, function, payload, invocation, sink)
+        outcome = await functions.invoke(cx, function, payload, invocation, answer)
     except PoolBusy as error:
         raise throttled("ConcurrentInvocationLimitExceeded") from error
     except RuntimeUnavailable as error:
@@ -201,7 +204,8 @@ def accept_event(
     tx.ring(ASYNC_DOORBELL)
 
 
-def _check_json(payload: bytes) -> None:
+def check_json(payload: bytes) -> None:
+    """Raises InvalidRequestContentException for what is no JSON."""
     try:
         orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -236,7 +240,7 @@ def _parser_words(payload: bytes, error: orjson.JSONDecodeError) -> str:
     )
 
 
-def _client_context(text: str | None) -> str | None:
+def client_context_of(text: str | None) -> str | None:
     """The JSON text in the X-Amz-Client-Context header. Raises InvalidRequestContentException."""
     if not text:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,6 +20,7 @@ from serein.services.lambda_.functions import Functions, whole
 from serein.services.lambda_.operations.invocations import PAYLOAD_BYTES_MAX, run_function
 from serein.services.lambda_.records import URLS_BY_ID, UrlConfig
 from serein.services.lambda_.rules.names import FunctionName
+from serein.services.lambda_.streaming import HTTP_INTEGRATION, StreamedAnswer, split_prelude
 from serein.wire.http import HttpRequest, HttpResponse
 
 Handle = Callable[[Context, HttpRequest, str], Awaitable[HttpResponse]]
@@ -46,16 +47,56 @@ def site(functions: Functions) -> Handle:
         event = _event(acting, request, config, payload)
         name = FunctionName(config.account, config.region, config.function, config.qualifier)
         try:
-            _, outcome = await run_function(acting, functions, name, event, acting.scope.request_id)
+            response = await _run(acting, functions, config, name, event)
         except AwsError as error:
-            return _message(error.status, "Internal Server Error")
-        if outcome.error is not None:
-            return _message(502, "Internal Server Error")
-        response = _response(outcome.payload)
+            return _refused(error)
         response.headers += _cors_headers(request, config)
         return response
 
     return handle
+
+
+async def _run(
+    cx: Context, functions: Functions, config: UrlConfig, name: FunctionName, event: bytes
+) -> HttpResponse:
+    """The function's answer. Raises AwsError when it could not be run."""
+    request_id = cx.scope.request_id
+    if config.invoke_mode != "RESPONSE_STREAM":
+        _, outcome = await run_function(cx, functions, name, event, request_id)
+        if outcome.error is not None:
+            return _message(502, "Internal Server Error")
+        return _response(outcome.payload)
+    answer = StreamedAnswer()
+    await answer.start(run_function(cx, functions, name, event, request_id, answer=answer))
+    if not answer.is_streamed:
+        assert answer.outcome is not None
+        if answer.outcome.error is not None:
+            return _message(502, "Internal Server Error")
+        return _response(answer.outcome.payload)
+    pieces = answer.pieces()
+    if answer.content_type != HTTP_INTEGRATION:
+        kind = answer.content_type or "application/octet-stream"
+        return HttpResponse(status=200, headers=[("Content-Type", kind)], body=pieces)
+    prelude, first = await split_prelude(pieces)
+    if prelude is None:
+        return _message(502, "Internal Server Error")
+    head = _response(orjson.dumps({"statusCode": 200, **prelude, "body": ""}))
+    if head.status != 502:
+        head.body = _rest(first, pieces)
+    return head
+
+
+async def _rest(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for piece in pieces:
+        yield piece
+
+
+def _refused(error: AwsError) -> HttpResponse:
+    if error.code == "TooManyRequestsException":
+        return _message(429, "Too Many Requests")
+    return _message(502, "Internal Server Error")
 
 
 def _authorised(cx: Context, request: HttpRequest, config: UrlConfig) -> Context:

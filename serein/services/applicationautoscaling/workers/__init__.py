@@ -1,0 +1,1 @@
+"""What Application Auto Scaling does by itself."""
