@@ -6,6 +6,9 @@ Peers (moto server, ministack) run from an environment of their own that is made
 Behind the table: what each stage of a request costs, the door among them (door.py).
 
 usage: python benchmarks/run.py [--only ddb_get,s3_put_1k] [--seconds 4] [--rounds 3] [--no-peers]
+
+The store by itself has two cases, run when they are named: `--only store_commits,store_size` (benchmarks/commits.py;
+`--items` says how large the large table is).
 """
 
 from __future__ import annotations
@@ -94,6 +97,12 @@ def user_of(endpoint: str) -> dict[str, str]:
     }
 
 
+def store_alone(cases: str, items: str) -> int:
+    """The store's own cases, in a process of their own; its exit code."""
+    command = ["-m", "benchmarks.commits", "--only", cases.replace("store_", ""), "--items", items]
+    return subprocess.run([sys.executable, *command], cwd=HERE.parent, check=False).returncode
+
+
 def main() -> None:
     """Start everybody, compare, stop everybody."""
     parser = argparse.ArgumentParser()
@@ -103,7 +112,10 @@ def main() -> None:
     parser.add_argument("--conns", default="16")
     parser.add_argument("--json")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--items", default="300000")
     given = parser.parse_args()
+    if (given.only or "").startswith("store_"):
+        sys.exit(store_alone(given.only, given.items))
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk (or your system's package)")
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import os
 import signal
@@ -14,8 +15,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
+import orjson
 
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
@@ -40,16 +43,20 @@ from serein.kernel.dispatch import Dispatch
 from serein.kernel.doorbell import Doorbell, SiblingBell
 from serein.kernel.fault_book import FaultBook
 from serein.kernel.faults import Faults
+from serein.kernel.fences import behind
 from serein.kernel.hub import Hub
+from serein.kernel.leases import LEASES, TERMS, Lease
+from serein.kernel.leasing import Leasing
 from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
-from serein.kernel.sweeper import Sweeper
+from serein.kernel.sweeper import Holds, Sweeper
 from serein.kernel.timekeeping import Timekeeper, kept_standing
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
-from serein.runtimes.pool import PoolSettings
+from serein.runtimes.pool import PoolSettings, probe_isolation
 from serein.services import (
     apigatewayv2,
+    applicationautoscaling,
     cloudformation,
     dynamodb,
     dynamodbstreams,
@@ -62,7 +69,7 @@ from serein.services import (
     sts,
 )
 from serein.services.lambda_.functions import Functions
-from serein.store.errors import StoreError
+from serein.store.errors import StoreError, StoreUnavailable
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
 from serein.store.sqlite.engine import SqliteStore
@@ -105,8 +112,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the clock may be moved and faults set."""
     grace_s: float = 5.0
     dynamodb_limits: bool = False
+    isolation: str = "auto"
+    """`required`: functions run sandboxed or not at all. `off`: as plain processes."""
+    processes_max: int = 64
+    """How many functions run at a time."""
+    free_bytes_min: int | None = None
+    """Less free on the disk of `data`, and only what removes is written. None: 200 MB, at most 5 % of the disk."""
     ephemeral: bool = False
     """Whether `data` (of several worker processes) is a folder in memory that goes at the end."""
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether nothing is left behind."""
+        return self.ephemeral or (self.data is None and self.store is None)
 
 
 @contextlib.contextmanager
@@ -134,14 +152,6 @@ def settings_of_sibling(settings: PoolSettings, siblings: Siblings) -> PoolSetti
     )
 
 
-def split_listeners(
-    config: Config, sockets: Sequence[socket.socket]
-) -> tuple[socket.socket | None, socket.socket | None]:
-    """The socket for plain HTTP and the one for TLS, of those that a supervisor has bound."""
-    plain = sockets[0] if sockets else None
-    return plain, sockets[1] if len(sockets) > 1 else None
-
-
 class House:
     """One running Serein.
 
@@ -162,7 +172,8 @@ class House:
         self.hub = hub
         self.clock = clock or (VirtualClock() if config.development else SystemClock())
         self.randomness = randomness or SystemRandomness()
-        self.owner = new_uuid(self.randomness) if siblings is not None else ""
+        is_alone = siblings is None and config.store is None
+        self.owner = "" if is_alone else new_uuid(self.randomness)
         """What leases know this life of this process by."""
         self.trail = Trail()
         self.doorbell = Doorbell(self.clock)
@@ -173,7 +184,7 @@ class House:
         """How a handler has to run where reads wait for a network."""
         self.store = self._make_store()
         self.identities = iam.StoredIdentities(self.clock)
-        self.functions = Functions(self._pool_settings())
+        self.functions = Functions(self._pool_settings(), siblings)
         self.registry = Registry(self._services())
         self.wire = Wire(self.registry.services)
         self.dispatch = Dispatch(
@@ -187,7 +198,8 @@ class House:
             trail=self.trail,
         )
         self.courier = Courier(self.dispatch)
-        self.workers = Workers(self.clock)
+        self.leasing = self._make_leasing()
+        self.workers = Workers(self.clock, self.leasing)
         holding = [one for service in self.registry.services.values() for one in service.holds]
         self.sweeper = Sweeper(self.store, holding, self.clock)
         self.timekeeper = (
@@ -211,6 +223,7 @@ class House:
         """Every service, named once."""
         return [
             apigatewayv2.service(),
+            applicationautoscaling.SERVICE,
             cloudformation.SERVICE,
             dynamodb.service(limited=self.config.dynamodb_limits),
             dynamodbstreams.SERVICE,
@@ -234,7 +247,11 @@ class House:
             )
             work = Path(self._scratch.name)
         settings = PoolSettings(
-            work=str(work.absolute()), endpoint=f"http://127.0.0.1:{config.port}"
+            work=str(work.absolute()),
+            endpoint=f"http://127.0.0.1:{config.port}",
+            processes_max=config.processes_max,
+            isolate=config.isolation != "off",
+            required=config.isolation == "required",
         )
         if self.siblings is None:
             return settings
@@ -246,8 +263,10 @@ class House:
         if self.config.data is None:
             return MemoryStore()
         if self.siblings is not None:
-            return SharedSqliteStore(self.config.data, self.siblings)
-        return SqliteStore(self.config.data)
+            return SharedSqliteStore(
+                self.config.data, self.siblings, free_bytes_min=self.config.free_bytes_min
+            )
+        return SqliteStore(self.config.data, free_bytes_min=self.config.free_bytes_min)
 
     def _make_postgres(self, address: str) -> Store:
         # Loaded only here: who has no PostgreSQL does not wait for its driver.
@@ -287,8 +306,10 @@ class House:
             services=self.registry.services,
             isolation=self.isolation,
             ready=lambda: self._is_ready,
-            reset=self.reset if config.data is None and config.store is None else None,
-            figures=self.sweeper.prometheus,
+            reset=self.reset if config.is_ephemeral else None,
+            room=lambda: self.store.room(),
+            figures=self.figures,
+            neighbours=self.hub,
             caretakers=Caretakers(
                 api=api,
                 dispatch=self.dispatch,
@@ -307,6 +328,9 @@ class House:
                 "/_serein/faults": FaultsRoom(self.fault_book, self.registry).room(),
             },
         )
+        if self.hub is not None:
+            self.hub.answer("metrics", pages.metrics)
+            self.hub.answer("health", self._health_here)
         sites = [site for service in self.registry.services.values() for site in service.sites]
         hosts = Hosts(sites)
         front = Front(
@@ -320,6 +344,20 @@ class House:
         self.outbound = Outbound(front.handle, hosts)
         self.dispatch.fetcher = self.outbound
         return front
+
+    def _health_here(self) -> bytes:
+        """A line about this worker process, for the health page of any."""
+        assert self.hub is not None
+        assert self.leasing is not None
+        connections = 0 if self.server is None else self.server.connections_count
+        return orjson.dumps(
+            {
+                "worker": self.hub.number,
+                "pid": os.getpid(),
+                "connections": connections,
+                "leases": self.leasing.held,
+            }
+        )
 
     def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """The answer to a request, as a listener would have it."""
@@ -349,41 +387,75 @@ class House:
         # Functions reach Serein by a listener of their own, where open mode does not hold.
         inside = self._handler(self.handle_inside)
         self.functions.serve = Server(inside, clock=self.clock).connection
-        self.workers.start("courier", self.courier.run)
-        self.workers.start("blob sweeper", self.sweeper.run)
+        if self.leasing is not None:
+            self.workers.start("leases", self.leasing.run)
+        self.workers.start_once("courier", self._run_courier)
+        self.workers.start_once("blob sweeper", lambda _: self.sweeper.run())
         for service in self.registry.services.values():
             for worker in service.workers:
-                self.workers.start(worker.name, self._bind(service, worker))
+                run = self._bind(service, worker)
+                if worker.everywhere:
+                    self.workers.start(worker.name, functools.partial(run, None))
+                else:
+                    self.workers.start_once(worker.name, run)
         self._is_ready = True
 
-    def _bind(self, service: Service, worker: Worker) -> Callable[[], Awaitable[None]]:
-        principal = service_principal(f"{service.prefix}.amazonaws.com", self.config.account)
-        return lambda: worker.run(self.context(principal))
+    def _make_leasing(self) -> Leasing | None:
+        """Who of several processes does what goes on by itself: each is to have its share."""
+        siblings = self.siblings
+        if siblings is None:
+            if self.config.store is None:
+                return None
+            return Leasing(self.store, self.clock, self.doorbell, self.owner)
+        slot, count = siblings.slot, siblings.count
+        leasing = Leasing(
+            self.store,
+            self.clock,
+            self.doorbell,
+            self.owner,
+            prefers=lambda name: crc32(name.encode()) % count == slot,
+        )
+        if self.hub is not None:
+            self.hub.on_gone = leasing.note_gone
+        return leasing
 
-    def context(self, principal: Principal | None = None) -> Context:
-        """A context for what is started by no request: workers, tests."""
+    async def _run_courier(self, lease: Lease | None) -> None:
+        if lease is not None:
+            self.courier = Courier(behind(self.dispatch, lease))
+        await self.courier.run()
+
+    def _bind(self, service: Service, worker: Worker) -> Callable[[Lease | None], Awaitable[None]]:
+        principal = service_principal(f"{service.prefix}.amazonaws.com", self.config.account)
+        return lambda lease: worker.run(self.context(principal, lease))
+
+    def context(self, principal: Principal | None = None, lease: Lease | None = None) -> Context:
+        """A context for what is started by no request: workers (under a lease where there are several processes), tests."""
         scope = Scope(
             account=self.config.account,
             region=self.config.region,
             request_id=new_uuid(self.randomness),
         )
-        return Context(self.dispatch, principal or root_of(self.config.account), scope)
+        door = behind(self.dispatch, lease)
+        return Context(door, principal or root_of(self.config.account), scope)
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Open and listen: on `sockets` (the last one with TLS, if TLS is wanted), or on what the configuration says.
 
         Raises StartFailure with words for the user.
         """
+        await self._check_isolation()
         await self.open()
         config = self.config
         self.server = server = Server(self._handler(self.front.handle), clock=self.clock)
         try:
-            plain, secure = split_listeners(config, sockets)
-            port = await server.listen(config.host, config.port, sock=plain)
-            if config.tls_port is not None:
-                await server.listen(
-                    config.host, config.tls_port, tls=self._tls(), tls_only=True, sock=secure
-                )
+            if self.siblings is not None:
+                port = server.share(sockets[0], self.siblings)
+            else:
+                port = await server.listen(config.host, config.port)
+            if config.tls_port is not None and self.siblings is not None:
+                server.share(sockets[1], self.siblings, tls=self._tls(), tls_only=True)
+            elif config.tls_port is not None:
+                await server.listen(config.host, config.tls_port, tls=self._tls(), tls_only=True)
         except OSError as error:
             await self.stop()
             raise StartFailure(
@@ -395,6 +467,18 @@ class House:
         self.functions.settings = msgspec.structs.replace(
             self.functions.settings, endpoint=self.endpoint
         )
+
+    async def _check_isolation(self) -> None:
+        if self.config.isolation != "required":
+            return
+        found = await probe_isolation(
+            self.functions.settings.work, clock=self.clock, randomness=self.randomness
+        )
+        if found.standing != "sandboxed":
+            raise StartFailure(
+                "Functions cannot be isolated here, and --isolation required was given: "
+                + "; ".join(found.reasons)
+            )
 
     def _tls(self) -> ssl.SSLContext:
         config = self.config
@@ -416,6 +500,9 @@ class House:
         if self.server is not None:
             await self.server.stop(self.config.grace_s)
         await self.workers.stop()
+        if self.leasing is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self.leasing.give_back()
         self.outbound.close()
         await self.store.close()
         if self.siblings is not None:
@@ -425,6 +512,9 @@ class House:
         """Forget everything; only for a house in memory."""
         if isinstance(self.store, MemoryStore):
             await self.store.wipe()
+        elif isinstance(self.store, SharedSqliteStore):
+            # Leases are the processes', not the house's.
+            await self.store.wipe(keep=(LEASES.name, TERMS.name))
         if self.timekeeper is not None:
             await self.timekeeper.reset()
 
@@ -434,6 +524,14 @@ class House:
             return f"data in {getattr(self.store, 'shown', 'PostgreSQL')}"
         return "in memory" if self.config.data is None else f"data in {self.config.data}"
 
+    def figures(self) -> list[str]:
+        """What the house counts besides calls, as lines of Prometheus' text format."""
+        lines = list(self.sweeper.prometheus())
+        room = self.store.room()
+        if room is not None:
+            lines += room.prometheus()
+        return lines
+
     def isolation(self) -> dict[str, object]:
         """How functions are isolated here: level and reasons."""
         found = self.functions.isolation
@@ -441,6 +539,18 @@ class House:
 
     def warnings(self) -> list[str]:
         """What the user should know at the start; for a house that is open."""
+        return [*self._isolation_warnings(), *self._clock_warnings()]
+
+    def _isolation_warnings(self) -> list[str]:
+        found = self.functions.isolation
+        if found.standing == "sandboxed":
+            return []
+        return [
+            "Functions are not fully isolated on this machine (--isolation required would refuse to run): "
+            + "; ".join(found.reasons)
+        ]
+
+    def _clock_warnings(self) -> list[str]:
         standing = kept_standing(self.store.snapshot())
         if self.timekeeper is not None:
             if standing.is_real:
@@ -460,6 +570,12 @@ class House:
     def idle(self) -> bool:
         """Whether nothing is owed or under way but what waits for the clock."""
         return self.courier.idle() and not self.waits_for_the_world()
+
+
+def blob_holders() -> list[Holds]:
+    """Every table of every service whose records point at blobs, and how."""
+    services = House(Config()).registry.services.values()
+    return [one for service in services for one in service.holds]
 
 
 def _crash() -> None:

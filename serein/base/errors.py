@@ -20,6 +20,9 @@ class AwsError(Exception):
     status: int = 400
     fault: Fault = "client"
     wire_code: ClassVar[str | None] = None
+    hidden_without: object | None = None
+    """The `kernel.operations.Need` without which nobody is told this: who may not list a bucket is refused, not told that
+    a key is not there. The door asks."""
 
     def __init__(
         self,

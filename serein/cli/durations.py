@@ -11,7 +11,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`90s`, `2h`, `1d12h`, `1.5h`; a bare number is seconds. Gives seconds."""
 
     name = "duration"
@@ -30,7 +30,7 @@ class Duration(click.ParamType):
         return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[float]):
     """`2026-07-01`, `2026-07-01T12:00:00Z` (UTC unless it says otherwise). Gives epoch seconds."""
 
     name = "time"

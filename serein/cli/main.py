@@ -23,6 +23,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Explain a refusal: which policy, what was missing, what would allow it.",
     ),
     "policy": ("serein.cli.policy", "Suggest the least policy for a role; check a policy."),
+    "snapshot": ("serein.cli.snapshot", "Keep states of the data, go back, branch, compare."),
+    "backup": ("serein.cli.backup", "Bring the present state to a directory or bucket."),
+    "restore": ("serein.cli.restore", "Bring a backup into an empty store."),
+    "store": ("serein.cli.store", "Move everything to another kind of store."),
+    "doctor": ("serein.cli.doctor", "Look for what is wrong, and say how to mend it."),
     "env": ("serein.cli.env", "Print shell exports that point AWS tools at Serein."),
 }
 

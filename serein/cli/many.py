@@ -31,7 +31,7 @@ BEAT_S = 1.0
 AUTO = "auto"
 
 
-class WorkerCount(click.ParamType):
+class WorkerCount(click.ParamType[int]):
     """A number of worker processes, or `auto`: one for each core that Serein may use."""
 
     name = "number|auto"
@@ -80,7 +80,7 @@ def run_workers(
         endpoint = endpoint_of(config.host, sockets[0])
 
         def run(slot: int, line: socket.socket) -> int:
-            return uvloop.run(_work(config, siblings, sockets, line, tune))
+            return uvloop.run(_work(config, siblings.seat(slot), sockets, line, tune))
 
         def announce() -> None:
             took_s = time.perf_counter() - started

@@ -31,6 +31,13 @@ def command(endpoint: str) -> None:
     console.print(f"Serein {health['version']} runs at {endpoint}; functions: {isolation['level']}")
     for reason in isolation.get("reasons", ()):
         console.print(f"  {reason}")
+    store = health.get("store", {})
+    if store.get("status") == "full":
+        console.print(
+            f"[red]Its disk is full[/red] ({store['free_bytes'] // 1_000_000} MB free, "
+            f"{store['free_bytes_min'] // 1_000_000} MB are kept): writes are refused until there is room. "
+            "Delete something, or make room on the disk of the data directory."
+        )
     cloud = Cloud(endpoint)
     with Speaking(endpoint):
         stacks = [

@@ -28,11 +28,10 @@ from serein.base.frames import BadFrame, Frames, frame
 from serein.base.siblings import Siblings
 
 PAUSE_FIRST_S = 0.5
-PAUSE_MAX_S = 30.0
-"""A worker that died is replaced at once; one that dies again soon, after pauses that double up to this."""
-SOON_S = 10.0
-DEATHS_MAX = 5
-"""So many deaths of workers in a row, none of which had lived for SOON_S, are a crash loop: Serein gives up."""
+"""A worker that died is replaced at once; after further early deaths in a row the pause doubles."""
+EARLY_S = 1.0
+DEATHS_MAX = 6
+"""So many early deaths in a row (before it was ready, or within EARLY_S of that) are a crash loop: Serein gives up."""
 START_S_MAX = 60.0
 STUCK_S_MAX = 60.0
 """A worker whose loop has not gone round for so long is killed and replaced."""
@@ -57,7 +56,7 @@ class Worker(msgspec.Struct, eq=False):
     frames: Frames
     owner: str = ""
     is_heard: bool = True
-    is_ready: bool = False
+    ready_at: float | None = None
     failure: str = ""
     beats: int = 0
     beaten_at: float = 0.0
@@ -149,7 +148,7 @@ class Supervisor:
     def _roll(self) -> None:
         """Replace workers one after the other: the next once all are there."""
         is_whole = len(self._workers) == self._siblings.count
-        if self._rolling and is_whole and all(w.is_ready for w in self._workers.values()):
+        if self._rolling and is_whole and all(w.ready_at for w in self._workers.values()):
             os.kill(self._workers[self._rolling.pop(0)].pid, signal.SIGTERM)
 
     # Workers come.
@@ -179,7 +178,6 @@ class Supervisor:
             ours.close()
             for other in self._workers.values():
                 other.line.close()
-            self._siblings.become(slot)
             code = self._run(slot, theirs)
         except KeyboardInterrupt:
             code = 0
@@ -218,7 +216,8 @@ class Supervisor:
             self._tell(other, "gone", worker.owner)
         if self._stopping_until is not None:
             return
-        lived_s = time.monotonic() - worker.started_at
+        now = time.monotonic()
+        is_early = worker.ready_at is None or now - worker.ready_at < EARLY_S
         was_asked = code == 0 and not worker.failure
         if worker.failure and not self._announced:
             # That is no crash but a refusal, and it would be the same again.
@@ -227,19 +226,19 @@ class Supervisor:
             return
         pause_s = 0.0
         if not was_asked:
-            self._early_deaths = self._early_deaths + 1 if lived_s < SOON_S else 1
+            self._early_deaths = self._early_deaths + 1 if is_early else 0
             if self._early_deaths > 1:
-                pause_s = min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** (self._early_deaths - 2))
+                pause_s = PAUSE_FIRST_S * 2.0 ** (self._early_deaths - 2)
             self._say_how(worker, code, pause_s)
             if self._early_deaths >= DEATHS_MAX:
                 click.echo(
-                    f"Error: worker processes died {self._early_deaths} times in a row, each within {SOON_S:.0f} s of "
-                    "its start; Serein stops. What was acknowledged is on disk.",
+                    f"Error: worker processes died {self._early_deaths} times in a row soon after their start; "
+                    "Serein stops. What was acknowledged is on disk.",
                     err=True,
                 )
                 self._stop(1)
                 return
-        self._due[worker.slot] = time.monotonic() + pause_s
+        self._due[worker.slot] = now + pause_s
 
     def _say_how(self, worker: Worker, code: int, pause_s: float) -> None:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
@@ -260,7 +259,7 @@ class Supervisor:
             beats = self._siblings.beats(worker.slot)
             if beats != worker.beats:
                 worker.beats, worker.beaten_at = beats, now
-            limit_s = STUCK_S_MAX if worker.is_ready else START_S_MAX
+            limit_s = STUCK_S_MAX if worker.ready_at else START_S_MAX
             is_late = self._stopping_until is not None and now > self._stopping_until
             if is_late or now - worker.beaten_at > limit_s:
                 if not is_late:
@@ -291,8 +290,8 @@ class Supervisor:
         match message:
             case ["ready", owner]:
                 worker.owner = owner
-                worker.is_ready = True
-                ready = sum(w.is_ready for w in self._workers.values())
+                worker.ready_at = time.monotonic()
+                ready = sum(w.ready_at is not None for w in self._workers.values())
                 if not self._announced and ready == self._siblings.count:
                     self._announced = True
                     self._on_ready()
@@ -300,7 +299,7 @@ class Supervisor:
             case ["failed", words]:
                 worker.failure = words
             case ["ask", number, topic]:
-                others = [w for w in self._workers.values() if w is not worker and w.is_ready]
+                others = [w for w in self._workers.values() if w is not worker and w.ready_at]
                 self._tell(worker, "expect", number, len(others))
                 for other in others:
                     self._tell(other, "asked", worker.slot, number, topic)

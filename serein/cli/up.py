@@ -82,6 +82,26 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     is_flag=True,
     help="Hold DynamoDB to AWS's limits of pace: provisioned capacity, on-demand maxima, hot keys.",
 )
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "required", "off"]),
+    default="auto",
+    show_default=True,
+    help="How functions are shut in: as well as the machine allows; sandboxed or not at all; as plain processes.",
+)
+@click.option(
+    "--max-processes",
+    type=click.IntRange(1, 10_000),
+    default=64,
+    show_default=True,
+    help="How many functions run at a time; further calls wait for their turn.",
+)
+@click.option(
+    "--keep-free",
+    type=click.IntRange(0),
+    help="Megabytes to leave free on the disk of --data: with less, only what removes is written. "
+    "[default: 200, at most 5 % of the disk]",
+)
 @click.option("--example", type=click.Path(path_type=Path, exists=True), hidden=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def command(
@@ -99,6 +119,9 @@ def command(
     tls_key: Path | None,
     dev: bool,
     dynamodb_limits: bool,
+    isolation: str,
+    max_processes: int,
+    keep_free: int | None,
     example: Path | None,
     verbose: bool,
 ) -> None:
@@ -142,7 +165,10 @@ def command(
         tls_cert=tls_cert,
         tls_key=tls_key,
         dynamodb_limits=dynamodb_limits,
-        development=dev or (ephemeral and auth == "open"),
+        isolation=isolation,
+        processes_max=max_processes,
+        free_bytes_min=None if keep_free is None else keep_free * 1_000_000,
+        development=dev or (ephemeral and auth != "strict"),
     )
     try:
         if workers == 1:

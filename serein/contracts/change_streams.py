@@ -1,6 +1,6 @@
 """The promise between DynamoDB and DynamoDB Streams: DynamoDB writes changes here, Streams reads them.
 
-A record is eight bytes of its time (milliseconds since the epoch) and the JSON text of a GetRecords record, under
+Every few hours a stream goes on in another shard (`StreamShard`), as AWS's do. A record is eight bytes of its time (milliseconds since the epoch) and the JSON text of a GetRecords record, under
 (stream id, position), positions being 1, 2, …. A stream outlives its table by a day, as its records do. Whoever waits for records
 sleeps on the doorbell of the stream's ARN.
 """
@@ -49,6 +49,22 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: float | None = None
 
 
+class StreamShard(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a stream: its positions from `first` on, up to `last` once it is closed; the next one is its child.
+
+    The first shard (number 0) of a stream that was never split need not be kept: it begins with the stream.
+    """
+
+    stream: str
+    number: int
+    first: int
+    started_at: float
+    last: int | None = None
+
+
+STREAM_SHARDS = Table(
+    "dynamodb.stream_shards", StreamShard, key=lambda shard: (shard.stream, shard.number)
+)
 STREAM_COUNTERS = Table(
     "dynamodb.stream_counters", StreamCounter, key=lambda counter: (counter.stream,)
 )

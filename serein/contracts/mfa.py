@@ -59,9 +59,11 @@ def base32_seed(device: MfaDevice) -> str:
 def step_of(device: MfaDevice, code: str, now: float, *, window: int = DRIFT_STEPS) -> int | None:
     """The step that `code` belongs to, within `window` of now; None when it is of none, or of one that was used."""
     here = int(now // STEP_S) + device.drift
+    shown = code.encode()
     found = None
-    for step in range(here - window, here + window + 1):
-        if hmac.compare_digest(code_at(device.seed, step), code) and step > device.last_step:
+    for step in range(max(here - window, 0), here + window + 1):
+        known = code_at(device.seed, step).encode()
+        if hmac.compare_digest(known, shown) and step > device.last_step:
             found = step
     return found
 

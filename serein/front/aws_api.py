@@ -18,7 +18,7 @@ from serein.base.ids import new_uuid
 from serein.front.credentials import Caller, Credentials
 from serein.front.streams import DecodedBody, declared_sha256
 from serein.kernel.authorise import MissingAuthentication
-from serein.kernel.calls import ANONYMOUS, Call, Principal, Scope
+from serein.kernel.calls import ANONYMOUS, Call, Principal, Scope, Signed
 from serein.kernel.dispatch import Dispatch, as_aws_error
 from serein.kernel.operations import Context
 from serein.kernel.services import Service
@@ -26,6 +26,7 @@ from serein.wire.facts import Target
 from serein.wire.http import Body, BodyInterrupted, BodyTooLarge, HttpRequest, HttpResponse
 from serein.wire.models import OperationWire, Wire
 from serein.wire.sigv4.chunks import decode_whole
+from serein.wire.sigv4.credentials import Presented
 from serein.wire.sigv4.errors import Family, aws_error
 from serein.wire.sigv4.problems import SignatureProblem
 from serein.wire.sigv4.verify import checked_body
@@ -45,6 +46,19 @@ _FAMILIES: Mapping[str, Family] = {
     "rest-json": "rest-json",
     "rest-xml": "rest-xml",
 }
+
+
+def _signed(presented: Presented | None) -> Signed | None:
+    """What S3's policies can ask about a signature."""
+    if presented is None:
+        return None
+    version = "AWS4-ECDSA-P256-SHA256" if presented.kind.startswith("v4a") else "AWS4-HMAC-SHA256"
+    return Signed(
+        how="REST-QUERY-STRING" if presented.in_query else "REST-HEADER",
+        version="AWS" if presented.kind.startswith("v2") else version,
+        at=presented.timestamp,
+        payload=presented.payload_sha256,
+    )
 
 
 class AwsApi:
@@ -129,6 +143,7 @@ class AwsApi:
             referer=headers.get("referer", ""),
             host=headers.get("host", ""),
             trace=headers.get("x-amzn-trace-id", ""),
+            signed=_signed(caller.presented) if target.service == "s3" else None,
         )
         return Call(target.service, target.operation, params, caller.principal, scope)
 
@@ -254,7 +269,7 @@ class AwsApi:
                 "Request size exceeded the limit.", code="RequestEntityTooLarge", status=413
             )
         else:
-            shown = as_aws_error(error)
+            shown = as_aws_error(error, self._wire.service(target.service) if target else None)
             if not isinstance(error, AwsError) and shown.status == 500:
                 log.error("request %s failed", request_id, exc_info=error)
         response = self._wire.serialise_error(shown, request_id, target=target, request=request)
@@ -278,7 +293,7 @@ class AwsApi:
         try:
             return await service.raw.answer(cx, request)
         except Exception as error:
-            shown = error if isinstance(error, AwsError) else as_aws_error(error)
+            shown = as_aws_error(error, self._wire.service(service.name))
             if not isinstance(error, AwsError):
                 log.error("request %s failed", request_id, exc_info=error)
             return self._wire.serialise_error(

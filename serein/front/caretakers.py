@@ -21,6 +21,7 @@ from serein.front.aws_api import AwsApi
 from serein.kernel.calls import Scope
 from serein.kernel.dispatch import Dispatch, as_aws_error
 from serein.kernel.operations import Need
+from serein.wire.browsers import asks_for_another_host
 from serein.wire.http import BodyTooLarge, HttpRequest, HttpResponse
 
 SERVICE = "serein"
@@ -113,6 +114,8 @@ class Caretakers:
 def check_origin(request: HttpRequest) -> None:
     """A page of another site cannot set off anything here by its visitors' browsers."""
     headers = request.headers
+    if asks_for_another_host(request):
+        raise Refused(f"Ask this machine by its own name, not as {request.host}.")
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != headers.get("host"):
         raise Refused("Pages of other sites cannot do this.")

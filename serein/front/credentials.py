@@ -5,15 +5,40 @@ from __future__ import annotations
 import msgspec
 
 from serein.base.clock import Clock, now_for
+from serein.base.errors import AwsError
 from serein.kernel.calls import ANONYMOUS, Principal, root_of
 from serein.kernel.identities import Credential, Identities, InvalidToken
 from serein.store.interface import Store
+from serein.wire.browsers import asks_for_another_host, comes_from_another_site
 from serein.wire.http import HttpRequest
 from serein.wire.sigv4.chunks import ChunkDecoder, decoder_for
 from serein.wire.sigv4.credentials import Presented, read_credentials
 from serein.wire.sigv4.memo import SignatureMemo
 from serein.wire.sigv4.problems import SignatureProblem
 from serein.wire.sigv4.verify import chunk_seed, verify
+
+
+class ForeignPage(AwsError):
+    """In open mode a page of somebody else's would act as root by its visitors' browsers."""
+
+    code = "AccessDenied"
+    status = 403
+
+
+def check_page(request: HttpRequest, *, service: str) -> None:
+    """Raises ForeignPage for what a web page may have set off that is not of this machine. Only open mode needs it.
+
+    What browsers ask S3's leave for beforehand (a bucket's CORS rules then decide), and reading, may come from anywhere.
+    """
+    if asks_for_another_host(request):
+        raise ForeignPage(
+            f"In open mode Serein is asked for as localhost, not as {request.host}: a page may have been made to point here."
+        )
+    headers = request.headers
+    if "origin" not in headers and "sec-fetch-site" not in headers:
+        return
+    if (service != "s3" or request.method == "POST") and comes_from_another_site(request):
+        raise ForeignPage("In open mode pages of other sites cannot use Serein's API.")
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -62,7 +87,7 @@ class Credentials:
             raise SignatureProblem("token_invalid", {"access_key": presented.access_key}) from error
         region = presented.region.partition(",")[0]
         if found is None:
-            return Caller(self._stranger(presented, request.inside), region, presented)
+            return Caller(self._stranger(request, presented), region, presented)
         if not found.active:
             raise SignatureProblem("inactive_access_key", {"access_key": presented.access_key})
         now = self._clock.now()
@@ -93,9 +118,10 @@ class Credentials:
             seed = chunk_seed(presented, caller.credential.secret, self._memo)
         return decoder_for(request.headers, declared, seed)
 
-    def _stranger(self, presented: Presented, is_inside: bool) -> Principal:
+    def _stranger(self, request: HttpRequest, presented: Presented) -> Principal:
         key = presented.access_key
-        if is_inside or not self._is_open:
+        if request.inside or not self._is_open:
             raise SignatureProblem("unknown_access_key", {"access_key": key})
+        check_page(request, service=presented.service)
         account = key if len(key) == 12 and key.isdigit() else self._account
         return root_of(account, key)

@@ -58,6 +58,8 @@ class Desk:
         self._next_slot = 0
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
+        self.on_count: Callable[[], None] | None = None
+        """Called when a connection has come or gone."""
 
     def name_of(self, raw: bytes) -> tuple[str, str]:
         """A header name as sent and in lower case; the common ones are decoded once."""
@@ -86,6 +88,8 @@ class Desk:
         self._slot_of[one] = slot
         if self._timer is None:
             self._timer = self.loop.call_later(self.limits.tick_s / _SLOTS, self._tick, 0)
+        if self.on_count is not None:
+            self.on_count()
         return True
 
     def replace(self, one: Timed, other: Timed) -> None:
@@ -100,6 +104,8 @@ class Desk:
         slot = self._slot_of.pop(one, None)
         if slot is not None:
             self._slots[slot].discard(one)
+        if self.on_count is not None:
+            self.on_count()
         if not self._slot_of:
             if self._timer is not None:
                 self._timer.cancel()

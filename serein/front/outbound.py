@@ -7,13 +7,14 @@ network anyway. Answers are bounded in size and time; redirects are the caller's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from serein.base.errors import AwsError
 from serein.base.later import later
 from serein.front.hosts import Hosts
+from serein.front.thumbprints import context_for
 from serein.wire.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class Unreachable(AwsError):
     fault = "server"
 
 
+class UntrustedCertificate(Unreachable):
+    """No authority vouches for the other side's certificate, and it has none of the thumbprints."""
+
+    code = "UntrustedCertificate"
+
+
 class Outbound:
     """Fulfils `kernel.dispatch.Fetcher`."""
 
@@ -49,8 +56,14 @@ class Outbound:
         self._pool: urllib3.PoolManager | None = None
         self.in_flight = 0
 
-    async def __call__(self, request: HttpRequest, secure: bool) -> HttpResponse:
-        """The answer, its body as bytes when it comes from the world. Raises Unreachable."""
+    async def __call__(
+        self, request: HttpRequest, secure: bool, thumbprints: Sequence[str] = ()
+    ) -> HttpResponse:
+        """The answer, its body as bytes when it comes from the world. Raises Unreachable.
+
+        A server whose certificate no authority vouches for is trusted where a certificate that it shows has one of
+        `thumbprints` (SHA-1).
+        """
         if self._hosts.site_of(request) is not None:
             answer = self._handler(request)
             return answer if isinstance(answer, HttpResponse) else await answer
@@ -63,7 +76,9 @@ class Outbound:
         loop = asyncio.get_running_loop()
         self.in_flight += 1
         try:
-            return await loop.run_in_executor(self._threads, _ask, pool, request, body, secure)
+            return await loop.run_in_executor(
+                self._threads, _ask, pool, request, body, secure, thumbprints
+            )
         finally:
             self.in_flight -= 1
 
@@ -76,6 +91,29 @@ class Outbound:
 
 
 def _ask(
+    pool: urllib3.PoolManager,
+    request: HttpRequest,
+    body: bytes,
+    secure: bool,
+    thumbprints: Sequence[str],
+) -> HttpResponse:
+    try:
+        return _ask_once(pool, request, body, secure)
+    except UntrustedCertificate:
+        if not thumbprints:
+            raise
+    host, _, port = request.headers.get("host", "").partition(":")
+    try:
+        context = context_for(host, int(port or 443), thumbprints, TIMEOUT_S)
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"{host} cannot be reached: {error}") from error
+    if context is None:
+        raise UntrustedCertificate(f"The certificate of {host} has none of the thumbprints.")
+    with urllib3.PoolManager(retries=False, ssl_context=context) as pinned:
+        return _ask_once(pinned, request, body, secure)
+
+
+def _ask_once(
     pool: urllib3.PoolManager, request: HttpRequest, body: bytes, secure: bool
 ) -> HttpResponse:
     host = request.headers.get("host", "")
@@ -97,6 +135,8 @@ def _ask(
         )
         content = answer.read(ANSWER_BYTES_MAX + 1, decode_content=False)
         answer.release_conn()
+    except urllib3.exceptions.SSLError as error:
+        raise UntrustedCertificate(f"{host} cannot be trusted: {error}") from error
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise Unreachable(f"{host} cannot be reached: {error}") from error
     if len(content) > ANSWER_BYTES_MAX:

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 
 from serein.base.clock import Clock, SystemClock
+from serein.base.siblings import Siblings
+from serein.front.acceptor import Acceptor
 from serein.front.connection import Connection
 from serein.front.desk import Desk, Handler
 from serein.front.limits import Limits
@@ -46,7 +48,7 @@ class Server:
             monotonic,
             log or logging.getLogger("serein.front"),
         )
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | Acceptor] = []
 
     async def listen(
         self,
@@ -56,29 +58,39 @@ class Server:
         tls: ssl.SSLContext | None = None,
         tls_only: bool = False,
         reuse_port: bool = False,
-        sock: socket.socket | None = None,
     ) -> int:
         """Listen on `host`:`port` (0: any free one) and give the port. Raises OSError when it is taken.
 
-        `sock` is a bound socket to listen on instead (one that worker processes share).
-
         With `tls` the port takes TLS and plain HTTP, told apart by the first byte; with `tls_only` TLS alone.
         """
-        make: Callable[[], asyncio.Protocol]
-        if tls is None:
-            make = functools.partial(Connection, self._desk)
-        else:
-            make = functools.partial(TlsProtocol, self._desk, tls, tls_only)
-        loop = asyncio.get_running_loop()
-        if sock is not None:
-            listener = await loop.create_server(make, sock=sock, backlog=BACKLOG)
-        else:
-            listener = await loop.create_server(
-                make, host, port, backlog=BACKLOG, reuse_port=reuse_port or None
-            )
+        listener = await asyncio.get_running_loop().create_server(
+            self._maker(tls, tls_only), host, port, backlog=BACKLOG, reuse_port=reuse_port or None
+        )
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
+
+    def share(
+        self,
+        sock: socket.socket,
+        siblings: Siblings,
+        *,
+        tls: ssl.SSLContext | None = None,
+        tls_only: bool = False,
+    ) -> int:
+        """Listen on a socket together with other processes, and give its port. Otherwise as `listen`."""
+        desk = self._desk
+        acceptor = Acceptor(
+            sock, self._maker(tls, tls_only), siblings, lambda: desk.connections_count
+        )
+        desk.on_count = acceptor.publish
+        self._listeners.append(acceptor)
+        return acceptor.port
+
+    def _maker(self, tls: ssl.SSLContext | None, tls_only: bool) -> Callable[[], asyncio.Protocol]:
+        if tls is None:
+            return functools.partial(Connection, self._desk)
+        return functools.partial(TlsProtocol, self._desk, tls, tls_only)
 
     def connection(self) -> asyncio.Protocol:
         """The server side of a connection that comes otherwise than through a listener (a function's socketpair)."""
@@ -89,6 +101,7 @@ class Server:
 
         True when nobody had to be cut off.
         """
+        self._desk.on_count = None
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()

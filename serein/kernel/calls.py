@@ -22,6 +22,8 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     mfa_at: float | None = None
     federated_provider: str = ""
     chained: bool = False
+    function: str = ""
+    """The ARN of the Lambda function whose environment has them (lambda:SourceFunctionArn)."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,16 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
     """A service's DNS name, e.g. "lambda.amazonaws.com", when `kind` is "service"."""
     session: SessionFacts | None = None
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request to S3 was signed, which its policies can ask about (s3:authType, s3:signatureAge …)."""
+
+    how: Literal["REST-HEADER", "REST-QUERY-STRING", "POST"]
+    version: str
+    at: float
+    payload: str = ""
+    """x-amz-content-sha256 as declared."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +69,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     called_via: tuple[str, ...] = ()
     trace: str = ""
     """The X-Ray trace header, handed on."""
+    signed: Signed | None = None
+    """Only for requests to S3 themselves, not for what follows from them."""
 
 
 class Call(msgspec.Struct, frozen=True):

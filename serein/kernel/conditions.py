@@ -153,7 +153,7 @@ class Circumstances:
         tags = request_tags(params)
         if tags is not None:
             return tuple(tags)
-        keys = params.get("TagKeys") or params.get("tagKeys")
+        keys = params.get("TagKeys") or params.get("tagKeys") or params.get("tags")
         return tuple(keys) if keys else None
 
     def principal_organization(self) -> Values:
@@ -195,14 +195,25 @@ class Circumstances:
     def via_aws_service(self) -> Values:
         return ("true" if self._scope.called_via else "false",)
 
+    def _shown(self, key: str) -> Values:
+        """What the request itself shows: the code of a device, which STS checks before it answers."""
+        for conditions in self._services() if self._more is None else self._more:
+            if key in conditions:
+                return conditions[key]
+        return None
+
     def mfa_present(self) -> Values:
         session = self._principal.session
+        shown = self._shown("aws:multifactorauthpresent")
+        if shown is not None:
+            return shown
         return None if session is None else ("true" if session.mfa_at is not None else "false",)
 
     def mfa_age(self) -> Values:
         session = self._principal.session
-        if session is None or session.mfa_at is None:
-            return None
+        shown = self._shown("aws:multifactorauthage")
+        if shown is not None or session is None or session.mfa_at is None:
+            return shown
         return (str(int(self._read.now - session.mfa_at)),)
 
     def token_issue_time(self) -> Values:
@@ -215,6 +226,11 @@ class Circumstances:
     def source_identity(self) -> Values:
         session = self._principal.session
         return (session.source_identity,) if session and session.source_identity else None
+
+    def source_function(self) -> Values:
+        # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+        session = self._principal.session
+        return (session.function,) if session and session.function else None
 
     def federated_provider(self) -> Values:
         session = self._principal.session
@@ -251,6 +267,7 @@ _GLOBAL: Mapping[str, Callable[[Circumstances], Values]] = {
     "aws:tokenissuetime": Circumstances.token_issue_time,
     "aws:sourceidentity": Circumstances.source_identity,
     "aws:federatedprovider": Circumstances.federated_provider,
+    "lambda:sourcefunctionarn": Circumstances.source_function,
 }
 
 

@@ -25,9 +25,11 @@ from serein.kernel.operations import Context, Need, Read, Tx
 from serein.kernel.services import NotBuilt, Registered, Registry
 from serein.kernel.trail import Trail
 from serein.store.blobs import Blobs
+from serein.store.errors import StoreFull
 from serein.store.interface import Store, StoreUnavailable, Transaction
+from serein.wire import server_faults
 from serein.wire.http import BodyInterrupted, BodyTooLarge, HttpRequest, HttpResponse
-from serein.wire.models import Wire
+from serein.wire.models import ServiceWire, Wire
 from serein.wire.sigv4.problems import SignatureProblem
 from serein.wire.validate import Failure, validation_error
 
@@ -50,7 +52,9 @@ class InternalFailure(AwsError):
 class Fetcher(Protocol):
     """HTTP to our own sites in process, or to the world."""
 
-    async def __call__(self, request: HttpRequest, secure: bool) -> HttpResponse: ...
+    async def __call__(
+        self, request: HttpRequest, secure: bool, thumbprints: Sequence[str] = ()
+    ) -> HttpResponse: ...
 
 
 class Authenticator(Protocol):
@@ -143,8 +147,17 @@ class Dispatch:
             self.store.snapshot(), call.principal, call.scope, now, self.randomness, self.blobs
         )
         self.authoriser.authorise(read, found, call)
-        answer: dict[str, Any] = found.spec.function(read, call.params)
+        try:
+            answer: dict[str, Any] = found.spec.function(read, call.params)
+        except AwsError as error:
+            self._check_told(read, error)
+            raise
         return answer if answer is not None else {}
+
+    def _check_told(self, read: Read, error: AwsError) -> None:
+        """Raise AccessDenied in place of an error that the caller may not be told."""
+        if isinstance(error.hidden_without, Need):
+            self.authoriser.ask(read, error.hidden_without, self.registry)
 
     def _run_tx(
         self, found: Registered, call: Call, finishing: Finishing | None
@@ -177,9 +190,13 @@ class Dispatch:
             else:
                 read = self.read_now(call.principal, call.scope)
                 self.authoriser.authorise(read, found, call)
-                answer = await found.spec.function(
-                    Context(self, call.principal, call.scope), call.params
-                )
+                try:
+                    answer = await found.spec.function(
+                        Context(self, call.principal, call.scope), call.params
+                    )
+                except AwsError as error:
+                    self._check_told(self.read_now(call.principal, call.scope), error)
+                    raise
             if finishing is not None:
                 await self.store.transact(finishing)
             self._record(call, started)
@@ -218,7 +235,7 @@ class Dispatch:
 
     def _internal(self, call: Call, started: float, error: BaseException) -> AwsError:
         """Our own bug, or a store that cannot write: logged whole, answered without detail."""
-        shown = as_aws_error(error)
+        shown = as_aws_error(error, self.wire.service(call.service))
         if isinstance(shown, InternalFailure):
             log.error(
                 "%s:%s (request %s) failed",
@@ -249,10 +266,12 @@ class Dispatch:
 
         return self.store.transact(run)
 
-    async def fetch(self, request: HttpRequest, secure: bool) -> HttpResponse:
+    async def fetch(
+        self, request: HttpRequest, secure: bool, thumbprints: Sequence[str] = ()
+    ) -> HttpResponse:
         if self.fetcher is None:
             raise NotBuilt("http", "fetch")
-        return await self.fetcher(request, secure)
+        return await self.fetcher(request, secure, thumbprints)
 
     def authenticate(self, request: HttpRequest, service: str) -> tuple[Principal, str]:
         if self.authenticator is None:
@@ -263,16 +282,21 @@ class Dispatch:
         self.authoriser.ask(read, need, self.registry)
 
 
-def as_aws_error(error: BaseException) -> AwsError:
-    """The error a client is shown for anything that went wrong."""
+def as_aws_error(error: BaseException, service: ServiceWire | None = None) -> AwsError:
+    """The error a client is shown for anything that went wrong, as `service` words it."""
     if isinstance(error, AwsError):
         return error
     if isinstance(error, StoreUnavailable):
+        code, status = server_faults.unavailable(service) if service else ("ServiceUnavailable", 503)
+        why = ": its disk is full" if isinstance(error, StoreFull) else ""
         return AwsError(
-            "The service cannot store data at the moment. Nothing was changed; try again.",
-            code="ServiceUnavailable",
-            status=503,
+            f"The service cannot store data at the moment{why}. Nothing was changed; try again.",
+            code=code,
+            status=status,
         )
+    code, status = server_faults.internal(service) if service else ("InternalFailure", 500)
     return InternalFailure(
-        "An internal error occurred. The server's log has it under the request id."
+        "An internal error occurred. The server's log has it under the request id.",
+        code=code,
+        status=status,
     )

@@ -16,6 +16,7 @@ from serein.kernel.dispatch import Dispatch
 from serein.kernel.leases import Lease, check
 from serein.store.blobs import Blobs
 from serein.store.interface import Snapshot, Store, Transaction
+from serein.store.room import Room
 
 T = TypeVar("T")
 
@@ -30,6 +31,9 @@ class FencedStore:
     @property
     def blobs(self) -> Blobs:
         return self._store.blobs
+
+    def room(self) -> Room | None:
+        return self._store.room()
 
     async def open(self) -> None:
         await self._store.open()

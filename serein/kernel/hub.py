@@ -49,6 +49,11 @@ class Hub:
         self.on_gone: Callable[[str], None] = lambda owner: None
         self.on_orphaned: Callable[[], None] = lambda: None
 
+    @property
+    def number(self) -> int:
+        """Which worker process this is, from 1."""
+        return self._slot + 1
+
     async def open(self) -> None:
         """Listen from now on."""
         reader, self._writer = await asyncio.open_unix_connection(sock=self._line)

@@ -151,10 +151,11 @@ class Leasing:
         """Whether a lease is free, and has been for long enough if another is to have it first."""
         held = snapshot.get(LEASES, name)
         term = snapshot.get(TERMS, name)
-        if held is not None and held.owner and held.owner not in self._gone:
-            if term is not None and term.token == held.token and now < term.expires_at:
-                self._free_since.pop(name, None)
-                return False
+        is_owned = held is not None and bool(held.owner) and held.owner not in self._gone
+        is_running = term is not None and held is not None and term.token == held.token
+        if is_owned and is_running and term is not None and now < term.expires_at:
+            self._free_since.pop(name, None)
+            return False
         since = self._free_since.setdefault(name, now)
         return self._prefers(name) or not 0 <= now - since < COURTESY_S
 

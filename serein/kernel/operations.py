@@ -184,6 +184,7 @@ class Position:
             request_id=self.new_id(),
             source_arn=source_arn or ("" if by is not None else scope.source_arn),
             source_account=scope.account if source_arn else "",
+            signed=None,
         )
         return Call(service, operation, params, by or self.principal, made)
 
@@ -306,7 +307,9 @@ class Door(Protocol):
     def transact(
         self, principal: Principal, scope: Scope, function: Callable[[Tx], T]
     ) -> Awaitable[T]: ...
-    async def fetch(self, request: HttpRequest, secure: bool) -> HttpResponse: ...
+    async def fetch(
+        self, request: HttpRequest, secure: bool, thumbprints: Sequence[str] = ()
+    ) -> HttpResponse: ...
     def authorise_need(self, read: Read, need: Need) -> None: ...
     def authenticate(self, request: HttpRequest, service: str) -> tuple[Principal, str]: ...
 
@@ -344,9 +347,13 @@ class Context(Position):
             self.principal, self.scope, (lambda tx: function(tx, *args)) if args else function
         )
 
-    async def fetch(self, request: HttpRequest, *, secure: bool = False) -> HttpResponse:
-        """HTTP to one of our own sites (in process) or to the world."""
-        return await self.door.fetch(request, secure)
+    async def fetch(
+        self, request: HttpRequest, *, secure: bool = False, thumbprints: Sequence[str] = ()
+    ) -> HttpResponse:
+        """HTTP to one of our own sites (in process) or to the world. A server that no authority vouches for is trusted where
+        a certificate that it shows has one of `thumbprints` (SHA-1).
+        """
+        return await self.door.fetch(request, secure, thumbprints)
 
     def listen(self, arn: str) -> Any:
         """A waiter for the doorbell of `arn`; take it before looking at the data, then `wait_for_ring`."""

@@ -18,7 +18,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
-TAGS = Table("kernel.tags", Tag, key=lambda tag: (tag.arn, tag.key))
+TAGS = Table("kernel.tags", Tag, key=lambda tag: (tag.arn, tag.key), watched=True)
 
 
 def tags_of(snapshot: Snapshot, arn: str) -> dict[str, str]:

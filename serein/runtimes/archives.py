@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path, PurePosixPath
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution
@@ -66,6 +66,7 @@ def merged_layers(folders: Sequence[str], store: Path) -> Path:
     name = hashlib.sha256("\0".join(folders).encode()).hexdigest()
     target = store / name
     if target.is_dir():
+        os.utime(target)  # it is in use: see `sweep`
         return target
     store.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".merging-", dir=store))
@@ -76,6 +77,22 @@ def merged_layers(folders: Sequence[str], store: Path) -> Path:
         return _publish(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def sweep(store: Path, keep: Container[str], unused_since: float) -> int:
+    """Remove the folders in `store` whose names are not in `keep` and that were not touched since; how many. Blocking."""
+    removed = 0
+    try:
+        entries = list(os.scandir(store))
+    except OSError:
+        return 0
+    for entry in entries:
+        if entry.name in keep or not entry.is_dir(follow_symlinks=False):
+            continue
+        if entry.stat(follow_symlinks=False).st_mtime < unused_since:
+            shutil.rmtree(entry.path, ignore_errors=True)
+            removed += 1
+    return removed
 
 
 def _publish(scratch: Path, target: Path) -> Path:

@@ -7,6 +7,9 @@ from typing import Protocol
 
 _V1_ROOT = "/sys/fs/cgroup"
 _PROCESSES_MAX = 1024
+_SHARES_DEFAULT = 1024
+_SHARES_MIN = 2
+_WEIGHT_MAX = 10_000
 
 
 class Limits(Protocol):
@@ -18,8 +21,8 @@ class Limits(Protocol):
         """The groups of a slot, made if need be, for its process to join."""
         ...
 
-    def limit(self, slot: int, memory_mb: int) -> None:
-        """Bound the slot's memory."""
+    def limit(self, slot: int, memory_mb: int, share: int) -> None:
+        """Bound the slot's memory; its share of the processors beside other functions is as its `share` to theirs."""
         ...
 
     def oom_kills(self, slot: int) -> int:
@@ -40,7 +43,7 @@ class NoLimits:
         """None."""
         return []
 
-    def limit(self, slot: int, memory_mb: int) -> None:
+    def limit(self, slot: int, memory_mb: int, share: int) -> None:
         """Nothing: the child lowers its own RLIMIT_DATA."""
 
     def oom_kills(self, slot: int) -> int:
@@ -52,20 +55,20 @@ class NoLimits:
 
 
 class GroupsV1:
-    """`memory` and `pids` as hierarchies of their own."""
+    """`memory`, `pids` and `cpu` as hierarchies of their own."""
 
     name = "cgroup v1"
 
-    def __init__(self, memory: str, pids: str | None) -> None:
+    def __init__(self, memory: str, pids: str | None, cpu: str | None) -> None:
         self._memory = memory
         self._pids = pids
+        self._cpu = cpu
+        self._shares: dict[int, int] = {}
         self._made: set[int] = set()
 
     def paths(self, slot: int) -> list[str]:
-        """The slot's memory group, and its pids group where there is one."""
-        paths = [f"{self._memory}/{slot}"]
-        if self._pids is not None:
-            paths.append(f"{self._pids}/{slot}")
+        """The slot's memory group, and its pids and cpu groups where there are such."""
+        paths = [f"{base}/{slot}" for base in (self._memory, self._pids, self._cpu) if base]
         if slot not in self._made:
             self._made.add(slot)
             for path in paths:
@@ -74,9 +77,12 @@ class GroupsV1:
                 _write(f"{self._pids}/{slot}/pids.max", _PROCESSES_MAX)
         return paths
 
-    def limit(self, slot: int, memory_mb: int) -> None:
+    def limit(self, slot: int, memory_mb: int, share: int) -> None:
         """Bound the slot's memory; what an earlier tenant left in caches is dropped by the kernel."""
         _write(f"{self._memory}/{slot}/memory.limit_in_bytes", memory_mb * 1024 * 1024)
+        if self._cpu is not None and self._shares.get(slot) != share:
+            self._shares[slot] = share
+            _write(f"{self._cpu}/{slot}/cpu.shares", max(_SHARES_MIN, share))
 
     def oom_kills(self, slot: int) -> int:
         """The count in memory.oom_control."""
@@ -84,17 +90,18 @@ class GroupsV1:
 
     def remove(self) -> None:
         """Take all groups away."""
-        for base in filter(None, (self._memory, self._pids)):
+        for base in filter(None, (self._memory, self._pids, self._cpu)):
             _remove_groups(base, self._made)
 
 
 class GroupsV2:
-    """One hierarchy with both controllers."""
+    """One hierarchy with all controllers."""
 
     name = "cgroup v2"
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, weighs: bool) -> None:
         self._base = base
+        self._weighs = weighs
         self._made: set[int] = set()
 
     def paths(self, slot: int) -> list[str]:
@@ -107,9 +114,12 @@ class GroupsV2:
             _write(path + "/memory.oom.group", 1)
         return [path]
 
-    def limit(self, slot: int, memory_mb: int) -> None:
-        """Bound the slot's memory."""
+    def limit(self, slot: int, memory_mb: int, share: int) -> None:
+        """Bound the slot's memory and weigh its processor time."""
         _write(f"{self._base}/{slot}/memory.max", memory_mb * 1024 * 1024)
+        if self._weighs:
+            weight = min(_WEIGHT_MAX, max(1, share * 100 // _SHARES_DEFAULT))
+            _write(f"{self._base}/{slot}/cpu.weight", weight)
 
     def oom_kills(self, slot: int) -> int:
         """The count in memory.events."""
@@ -136,7 +146,7 @@ def find_limits(name: str) -> Limits:
 
 def _sweep(own: dict[str, str]) -> None:
     """Take away what servers left that were killed: groups are named after their process."""
-    for controller in ("memory", "pids", ""):
+    for controller in ("memory", "pids", "cpu", ""):
         parent = f"{_V1_ROOT}/{controller}{own.get(controller, '')}".rstrip("/")
         for base in {parent, f"{_V1_ROOT}/{controller}"}:
             try:
@@ -165,7 +175,7 @@ def _version_1(own: dict[str, str], name: str) -> Limits | None:
     if "memory" not in own:
         return None
     made: dict[str, str] = {}
-    for controller in ("memory", "pids"):
+    for controller in ("memory", "pids", "cpu"):
         if controller not in own:
             continue
         base = f"{_V1_ROOT}/{controller}{own[controller].rstrip('/')}"
@@ -178,7 +188,7 @@ def _version_1(own: dict[str, str], name: str) -> Limits | None:
                 raise
             continue
         made[controller] = f"{base}/{name}"
-    return GroupsV1(made["memory"], made.get("pids"))
+    return GroupsV1(made["memory"], made.get("pids"), made.get("cpu"))
 
 
 def _version_2(own: dict[str, str], name: str) -> Limits | None:
@@ -191,7 +201,12 @@ def _version_2(own: dict[str, str], name: str) -> Limits | None:
     base = f"{parent}/{name}"
     os.makedirs(base, exist_ok=True)
     _write(base + "/cgroup.subtree_control", "+memory +pids")
-    return GroupsV2(base)
+    try:
+        _write(parent + "/cgroup.subtree_control", "+cpu")
+        _write(base + "/cgroup.subtree_control", "+cpu")
+    except OSError:
+        return GroupsV2(base, weighs=False)
+    return GroupsV2(base, weighs=True)
 
 
 def _write(path: str, value: int | str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -60,6 +61,8 @@ class Environment:
         self._pidfd: int | None = None
         self._killed = False
         self.lost = False  # nothing can be asked any more
+        self.frozen = False
+        self.first: asyncio.Future[Answer] | None = None  # where readiness comes without asking
         self.sink: Sink | None = None  # who takes a streamed answer
         self._held = False
         self._settled = False
@@ -114,12 +117,30 @@ class Environment:
         self.send(kind, meta, body)
         return self._waiting
 
+    def request_with(
+        self, kind: int, meta: bytes, descriptors: list[int]
+    ) -> asyncio.Future[Answer]:
+        """The same with descriptors, for a frame that is small enough to go at once."""
+        self._waiting = self._loop.create_future()
+        data = frames.HEADER.pack(kind, len(meta), 0, 0) + meta
+        try:
+            sent = socket.send_fds(self._socket, [data], descriptors)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self._waiting.set_result(ENDED)
+        return self._waiting
+
     def answer_again(self) -> asyncio.Future[Answer]:
         """Another future for the frame that is under way, when the first was cancelled."""
         self._waiting = self._loop.create_future()
         if self.ended.done():
             self._waiting.set_result(ENDED)
         return self._waiting
+
+    def retire(self) -> None:
+        """End it, in whatever way is friendly to what runs there."""
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL to the process and, by its namespace or its process group, all that it started."""
@@ -131,6 +152,25 @@ class Environment:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
+
+    def freeze(self) -> None:
+        """Stop the process and what it started until `thaw`: between invocations nothing of a function runs."""
+        if self.pid is None or self._pidfd is None or self.ended.done() or self.frozen:
+            return
+        try:
+            os.killpg(self.pid, signal.SIGSTOP)
+        except (ProcessLookupError, PermissionError):
+            return
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if not self.frozen:
+            return
+        self.frozen = False
+        if self.pid is not None and not self.ended.done():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGCONT)
 
     def drain_log(self) -> None:
         """Read what the process has written so far."""

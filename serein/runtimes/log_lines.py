@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import orjson
 
 from serein.runtimes.spec import LogLine
 
@@ -96,6 +99,7 @@ def report_line(
     used_mb: int,
     init_ms: float | None,
     status: str | None = None,
+    restored: bool = False,
 ) -> str:
     """The event that sums an invocation up; `status` is said only of what did not end well."""
     text = (
@@ -103,11 +107,29 @@ def report_line(
         f"Billed Duration: {billed_ms(duration_ms, init_ms)} ms\tMemory Size: {memory_mb} MB\t"
         f"Max Memory Used: {used_mb} MB\t"
     )
-    if init_ms is not None:
+    if init_ms is not None and restored:
+        text += f"Restore Duration: {init_ms:.2f} ms\tBilled Restore Duration: {math.ceil(init_ms)} ms\t"
+    elif init_ms is not None:
         text += f"Init Duration: {init_ms:.2f} ms\t"
     if status is not None:
         text += f"Status: {status}"
     return text + "\n"
+
+
+_LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
+
+
+def platform_line(
+    level: str, wanted: str, kind: str, at: str, record: dict[str, Any]
+) -> str | None:
+    """A platform's event in the JSON format; None when the function's system log level is above its own.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    if _LEVELS[level] < _LEVELS.get(wanted, 1):
+        return None
+    event = {"time": at, "type": f"platform.{kind}", "record": record}
+    return orjson.dumps(event).decode() + "\n"
 
 
 def tail_of(lines: list[LogLine]) -> bytes:

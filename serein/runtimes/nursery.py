@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import logging
 import os
 import socket
 import time
@@ -14,23 +15,24 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import msgspec
 import orjson
 
 from serein.base.clock import Clock
 from serein.base.ids import Randomness, new_uuid
 from serein.runtimes import interpreters
+from serein.runtimes.api_connection import ApiConnection
 from serein.runtimes.archives import merged_layers
 from serein.runtimes.cgroups import Limits, NoLimits, find_limits
 from serein.runtimes.environment import Environment
 from serein.runtimes.inside.confine import ENDPOINT_PORT
-from serein.runtimes.runtime_api import ApiConnection, ApiEnvironment
+from serein.runtimes.runtime_api import ApiEnvironment
+from serein.runtimes.settings import PoolSettings, no_credentials, no_log
+from serein.runtimes.snapshots import Snapshots
 from serein.runtimes.spec import (
     Credentials,
     CredentialSource,
     FunctionSpec,
     Isolation,
-    LogLine,
     LogSink,
     Standing,
 )
@@ -38,40 +40,22 @@ from serein.runtimes.stations import (
     BARE_VARIABLES,
     Station,
     assignment_of,
+    extensions_in,
     make_station,
     remove_folder,
+    wrapper_of,
 )
 from serein.runtimes.tenancy import Tenancy
 from serein.runtimes.variables import function_variables
+
+log = logging.getLogger(__name__)
 
 Protocols = Callable[[], asyncio.Protocol]
 _REPLENISH_AFTER_S = 0.05
 _CLOSE_LIMIT_S = 5.0
 _SPARE_SLOTS = 16
 _DATA_SPARE_MB = 64
-
-
-class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds and habits of a pool. `work` is a folder of its own, made if need be."""
-
-    work: str
-    endpoint: str = "http://127.0.0.1:4566"  # as functions outside of a sandbox reach Serein
-    processes_max: int = 64
-    waiting_max: int = 1000
-    idle_s: float = 600.0
-    blanks: int = 2  # Python processes forked ahead
-    node_blanks: int = 1  # Node.js processes started ahead, once a function asked for Node.js
-    user_base: int = 700_000
-    isolate: bool = True
-
-
-async def no_credentials(spec: FunctionSpec) -> Credentials | None:
-    """For functions that sign nothing."""
-    return None
-
-
-def no_log(spec: FunctionSpec, stream: str, lines: list[LogLine]) -> None:
-    """Drops what functions write."""
+_ASSIGNED = "_SEREIN_ASSIGNED"  # says to a runtime that its settings are in its environment already
 
 
 class Nursery:
@@ -98,9 +82,20 @@ class Nursery:
         self._limits: Limits = NoLimits()
         self._stations: dict[str, Station] = {}
         self._starting: dict[str, asyncio.Task[Station]] = {}
-        self._blanks: dict[str, deque[Environment]] = {
-            family: deque() for family in interpreters.FAMILIES
-        }
+        self._pythons: dict[interpreters.Version, str] | None = None
+        self._warned: set[str] = set()
+        self._snapshots = Snapshots(
+            make=lambda function: self._make_fresh(
+                function, "snap-start", perf_counter(), snapshot=True
+            ),
+            adopt=self._adopt,
+            new_stream=self._new_log_stream,
+            credentials=credentials,
+            number=lambda: next(self._numbers),
+            clock=clock,
+            log=log,
+        )
+        self._blanks: dict[str, deque[Environment]] = {}
         self._slots: list[int] = []
         self._slots_made = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,7 +106,7 @@ class Nursery:
         """Find out what the machine allows, and start what Python functions are forked from."""
         self._limits = find_limits(f"serein-{os.getpid()}-{self._randomness.token(3).hex()}")
         Path(self._settings.work).mkdir(parents=True, exist_ok=True)
-        await self.prepare("python")
+        await self._station("python", interpreters.OWN)
 
     @property
     def blanks(self) -> int:
@@ -157,54 +152,101 @@ class Nursery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._limits.remove()
 
-    async def prepare(self, family: str) -> Station:
-        """What a family of runtimes is made from, started if need be. Raises RuntimeUnavailable, ZygoteDied."""
-        station = self._stations.get(family)
+    async def prepare(self, runtime: str) -> Station:
+        """What a runtime is made from, started if need be. Raises RuntimeUnavailable, ZygoteDied."""
+        return await self._station(interpreters.family_of(runtime), self._python_for(runtime))
+
+    def python_for(self, runtime: str) -> interpreters.Version:
+        """The Python that a runtime gets: the one that it names, or the nearest one that is installed."""
+        return self._python_for(runtime)
+
+    def _python_for(self, runtime: str) -> interpreters.Version:
+        wanted = interpreters.wanted_version(runtime)
+        if wanted is None or wanted == interpreters.OWN:
+            return interpreters.OWN
+        if self._pythons is None:
+            self._pythons = interpreters.installed_pythons()
+        if wanted in self._pythons:
+            return wanted
+        found = interpreters.nearest(self._pythons, wanted)
+        if runtime not in self._warned:
+            self._warned.add(runtime)
+            log.warning("%s is not installed: Python %d.%d runs its functions", runtime, *found)
+        return found
+
+    async def _station(self, family: str, version: interpreters.Version) -> Station:
+        key = family if version == interpreters.OWN else f"{family}/{version[0]}.{version[1]}"
+        station = self._stations.get(key)
         if station is not None and station.zygote.alive:
             return station
-        task = self._starting.get(family)
+        task = self._starting.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._start_station(family))
-            self._starting[family] = task
-            task.add_done_callback(lambda _: self._starting.pop(family, None))
+            task = asyncio.get_running_loop().create_task(self._start_station(key, family, version))
+            self._starting[key] = task
+            task.add_done_callback(lambda _: self._starting.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _start_station(self, family: str) -> Station:
+    async def _start_station(self, key: str, family: str, version: interpreters.Version) -> Station:
+        executable = (self._pythons or {}).get(version, "")
         station = await make_station(
             family,
+            interpreters.find_python(version, executable),
             Path(self._settings.work),
             isolate=self._settings.isolate,
             user_base=self._settings.user_base,
             users=self._settings.processes_max + self._settings.blanks + _SPARE_SLOTS,
         )
-        self._stations[family] = station
+        station.key = key
+        self._stations[key] = station
         if station.zygote.warm is not None:
             # A blank that was forked before would have to load everything itself.
             station.zygote.warm.add_done_callback(lambda _: self._replenish_soon())
         return station
 
-    async def make(self, function: FunctionSpec) -> Tenancy:
-        """A new environment for a function version. Raises as `prepare` does."""
+    async def make(self, function: FunctionSpec, kind: str = "on-demand") -> Tenancy:
+        """A new environment for a function version; `kind` is how it came to be. Raises as `prepare` does."""
         began = perf_counter()
+        if function.snap_start and function.runtime.startswith("python"):
+            restored = await self._snapshots.restore(function, self._limits)
+            if restored is not None:
+                return restored
+        return await self._make_fresh(function, kind, began, snapshot=False)
+
+    async def _make_fresh(
+        self, function: FunctionSpec, kind: str, began: float, *, snapshot: bool
+    ) -> Tenancy:
+        opt = await self._layers(function) if function.layers else None
         family = interpreters.family_of(function.runtime)
-        station = self._stations.get(family)
+        if wrapper_of(function) or (opt is not None and extensions_in(opt)):
+            family = "provided"  # a program of its own, over the Runtime API or its channel
+        version = self._python_for(function.runtime)
+        station = self._stations.get(family) if version == interpreters.OWN else None
         if station is None or not station.zygote.alive:
-            station = await self.prepare(family)
+            station = await self._station(family, version)
             began = perf_counter()
-        opt = await self._layers(function)
         credentials = await self._credentials(function)
         environment = self._take_blank(station)
         if environment is None:
             environment = self._fork(station, function, opt)
         try:
-            return self._assign(function, station, environment, opt, credentials, began)
+            return self._assign(
+                function, station, environment, opt, credentials, began, kind, snapshot
+            )
         except BaseException:
             environment.kill()
             raise
 
+    def forget(self, key: str) -> None:
+        """End what is kept for making environments of a function version."""
+        self._snapshots.forget(key)
+
+    def _adopt(self, environment: Environment) -> None:
+        self._environments.add(environment)
+        environment.ended.add_done_callback(lambda _: self._environments.discard(environment))
+
     def _take_blank(self, station: Station) -> Environment | None:
         self._replenish_soon()
-        blanks = self._blanks[station.family]
+        blanks = self._blanks.setdefault(station.key, deque())
         while blanks:
             blank = blanks.popleft()
             if not blank.ended.done():
@@ -262,9 +304,13 @@ class Nursery:
         opt: str | None,
         credentials: Credentials | None,
         began: float,
+        kind: str,
+        snapshot: bool,
     ) -> Tenancy:
         # Files in /tmp are memory of the group: without room for them a full /tmp would be an OOM kill.
-        self._limits.limit(environment.slot, function.memory_mb + function.ephemeral_mb)
+        # Processor time goes by memory: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+        memory_mb = function.memory_mb + function.ephemeral_mb
+        self._limits.limit(environment.slot, memory_mb, function.memory_mb)
         stream = self._new_log_stream(function)
         inside = station.sandboxed
         variables = function_variables(
@@ -275,7 +321,10 @@ class Nursery:
             endpoint=f"http://127.0.0.1:{ENDPOINT_PORT}" if inside else self._settings.endpoint,
             python_path=station.python_path,
             tmp=environment.tmp,
+            kind=kind,
         )
+        if station.family == "provided" and not function.runtime.startswith("provided"):
+            variables[_ASSIGNED] = "1"
         by_data_limit = self._limits.name == "rlimit" and station.family == "python"
         assignment = assignment_of(
             station,
@@ -287,6 +336,10 @@ class Nursery:
             environment=variables,
             ports=[_port_of(self._settings.endpoint)],
         )
+        assignment["snapshot"] = snapshot
+        if isinstance(environment, ApiEnvironment):
+            environment.spec = function
+            environment.extensions.expected = len(assignment["extensions"])
         if station.family == "nodejs":
             assignment["heap_mb"] = max(32, function.memory_mb * 9 // 10)
             if inside:
@@ -318,9 +371,7 @@ class Nursery:
         environment.ended.add_done_callback(lambda _: remove_folder(str(folder)))
         return str(folder)
 
-    async def _layers(self, function: FunctionSpec) -> str | None:
-        if not function.layers:
-            return None
+    async def _layers(self, function: FunctionSpec) -> str:
         if len(function.layers) == 1:
             return function.layers[0]
         store = Path(self._settings.work, "layers")
@@ -336,9 +387,10 @@ class Nursery:
         self._replenisher = None
         if self._closed:
             return
-        for family, station in self._stations.items():
+        for key, station in self._stations.items():
+            family = station.family
             wanted = self._wanted_blanks(family)
-            blanks = self._blanks[family]
+            blanks = self._blanks.setdefault(key, deque())
             is_warm = station.zygote.warm is not None and station.zygote.warm.done()
             if len(blanks) >= wanted or not station.zygote.alive or not is_warm:
                 continue

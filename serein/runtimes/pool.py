@@ -7,14 +7,11 @@ import time
 
 from serein.base.clock import Clock
 from serein.base.ids import Randomness
-from serein.runtimes import interpreters
 from serein.runtimes.nursery import (
     Nursery,
-    PoolSettings,
     Protocols,
-    no_credentials,
-    no_log,
 )
+from serein.runtimes.settings import PoolSettings, no_credentials, no_log
 from serein.runtimes.spec import (
     CredentialSource,
     FunctionSpec,
@@ -32,6 +29,9 @@ from serein.runtimes.zygote import ZygoteDied
 __all__ = ["Pool", "PoolSettings", "probe_isolation"]
 
 _REAP_EVERY_S = 5.0
+_FREEZE_AFTER_S = 0.1
+ON_DEMAND = "on-demand"
+PROVISIONED = "provisioned-concurrency"
 _CREDENTIALS_MARGIN_S = 300.0
 
 
@@ -66,7 +66,9 @@ class Pool:
         self._waiting: Waiting[Tenancy | None] = Waiting(settings.waiting_max)
         self._idle: dict[str, list[Tenancy]] = {}
         self._tenancies: set[Tenancy] = set()
+        self._kept: dict[str, int] = {}  # function version → environments to be kept ready
         self._reaper: asyncio.TimerHandle | None = None
+        self._freezer: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self) -> None:
@@ -99,19 +101,58 @@ class Pool:
             tenancy = idle.pop() if idle else None
         if tenancy is None:
             tenancy = await self._find_tenancy(function)
+        elif tenancy.environment.frozen:
+            tenancy.environment.thaw()
         return await tenancy.run(payload, invocation, self._release, self.nursery.keep, sink)
 
     async def prepare(self, function: FunctionSpec) -> None:
         """Have what `function` is made from ready, so that its first call does not wait for it."""
-        await self.nursery.prepare(interpreters.family_of(function.runtime))
+        await self.nursery.prepare(function.runtime)
+
+    async def keep_ready(self, function: FunctionSpec, count: int) -> int:
+        """Have `count` environments of a version initialised, from now on; how many there are.
+
+        Fewer than `count` when the machine has no room for more, or when the init phase fails (then -1). Raises as
+        `invoke` does.
+        """
+        if count == 0:
+            self._kept.pop(function.key, None)
+            return 0
+        wanted = min(count, self.ready_max)
+        self._kept[function.key] = wanted
+        while (have := self._count(function.key)) < wanted:
+            tenancy = await self._find_tenancy(function, PROVISIONED)
+            if not await tenancy.prepare():
+                self._end(tenancy)
+                return -1
+            self._release(tenancy)
+        return have
+
+    @property
+    def ready_max(self) -> int:
+        """How many environments of a version are kept ready at most: others need room, too."""
+        return max(1, self._settings.processes_max // 2)
+
+    def _count(self, key: str) -> int:
+        return sum(1 for tenancy in self._tenancies if tenancy.spec.key == key and tenancy.usable)
 
     def discard(self, key: str) -> None:
         """End the environments of a function version: the idle ones now, the others after their invocation."""
+        self._kept.pop(key, None)
+        self.nursery.forget(key)
         for tenancy in self._idle.pop(key, []):
             self._end(tenancy)
         for tenancy in self._tenancies:
             if tenancy.spec.key == key:
                 tenancy.retired = True
+
+    def folders_in_use(self) -> set[str]:
+        """The folders of code and layers that environments see."""
+        found: set[str] = set()
+        for tenancy in self._tenancies:
+            found.add(tenancy.spec.code)
+            found.update(tenancy.spec.layers)
+        return found
 
     def counts(self) -> dict[str, int]:
         """Environments by state, and invocations that wait."""
@@ -128,12 +169,14 @@ class Pool:
         self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()
+        if self._freezer is not None:
+            self._freezer.cancel()
         self._waiting.fail_all(PoolBusy("the pool is closing"))
         await self.nursery.close()
 
     # Finding a place.
 
-    async def _find_tenancy(self, function: FunctionSpec) -> Tenancy:
+    async def _find_tenancy(self, function: FunctionSpec, kind: str = ON_DEMAND) -> Tenancy:
         if self._closed:
             raise PoolBusy("the pool is closing")
         if self._free == 0:
@@ -147,7 +190,7 @@ class Pool:
         else:
             self._free -= 1
         try:
-            tenancy = await self.nursery.make(function)
+            tenancy = await self.nursery.make(function, kind)
         except BaseException:
             self._give_seat()
             raise
@@ -156,7 +199,7 @@ class Pool:
 
     def _evict(self) -> None:
         """End the environment that has been idle for longest, whosever it is."""
-        stacks = [stack for stack in self._idle.values() if stack]
+        stacks = [s for key, s in self._idle.items() if s and key not in self._kept]
         if stacks:
             oldest = min(stacks, key=lambda stack: stack[0].idle_since)
             self._end(oldest.pop(0))
@@ -170,6 +213,9 @@ class Pool:
         if waiter is None:
             tenancy.idle_since = now
             self._idle.setdefault(tenancy.spec.key, []).append(tenancy)
+            if self._freezer is None:
+                loop = asyncio.get_running_loop()
+                self._freezer = loop.call_later(_FREEZE_AFTER_S, self._freeze_idle)
             return
         key, future = waiter
         if key == tenancy.spec.key:
@@ -179,10 +225,27 @@ class Pool:
         tenancy.environment.kill()
         future.set_result(None)
 
+    def _freeze_idle(self) -> None:
+        """Stop what nobody called for a moment; not at once, since a busy function would pay for it at each call."""
+        self._freezer = None
+        moment = time.monotonic() - _FREEZE_AFTER_S * 0.9
+        is_pending = False
+        for stack in self._idle.values():
+            for tenancy in stack:
+                if tenancy.environment.frozen:
+                    continue
+                if tenancy.idle_since <= moment:
+                    tenancy.environment.freeze()
+                else:
+                    is_pending = True
+        if is_pending and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._freezer = loop.call_later(_FREEZE_AFTER_S, self._freeze_idle)
+
     def _end(self, tenancy: Tenancy) -> None:
         if tenancy in self._tenancies:
             self._tenancies.discard(tenancy)
-            tenancy.environment.kill()
+            tenancy.environment.retire()
             self._give_seat()
 
     def _give_seat(self) -> None:
@@ -200,7 +263,8 @@ class Pool:
         """End what nobody has called for a while; again in a while."""
         oldest = time.monotonic() - self._settings.idle_s
         for key, stack in list(self._idle.items()):
-            while stack and (stack[0].idle_since < oldest or not stack[0].usable):
+            kept = self._kept.get(key, 0)
+            while len(stack) > kept and (stack[0].idle_since < oldest or not stack[0].usable):
                 self._end(stack.pop(0))
             if not stack:
                 del self._idle[key]

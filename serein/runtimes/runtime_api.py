@@ -1,15 +1,18 @@
-"""The Lambda Runtime API: how custom runtimes fetch events and give answers, over HTTP inside the sandbox.
+"""The Lambda Runtime API and the Extensions API, over HTTP inside the sandbox.
 
+Custom runtimes fetch their events and give their answers here; extensions register and are told of invocations.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import uuid
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import httptools
 import orjson
 
 from serein.base.clock import Clock
@@ -20,80 +23,161 @@ from serein.runtimes.environment import (
     Answer,
     Environment,
 )
+from serein.runtimes.extensions import Extensions
 from serein.runtimes.inside import frames
+from serein.runtimes.spec import FunctionSpec
 
-_PREFIX = "/2018-06-01/runtime"
-_NEXT = f"{_PREFIX}/invocation/next"
-_INIT_ERROR = f"{_PREFIX}/init/error"
-_HEADER_BYTES_MAX = 65_536
-_REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
-            413: "Request Entity Too Large"}  # fmt: skip
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+SHUTDOWN_LIMIT_S = 2.0
+
+
+class Fetching:
+    """What an environment needs of a connection on which the next event was asked for."""
+
+    def give_event(self, facts: dict[str, Any], payload: bytes) -> None:
+        """Answer it."""
+        raise NotImplementedError
+
+    def hold(self, stop: bool) -> None:
+        """Read nothing more from it for a while, or again."""
+        raise NotImplementedError
 
 
 class ApiEnvironment(Environment):
-    """An environment whose process fetches its events by the Runtime API; its channel only brings the assignment."""
+    """An environment whose process fetches its events by the Runtime API.
+
+    Its channel brings the assignment; a managed runtime that was started by a wrapper goes on speaking through it.
+    """
 
     def __init__(self, number: int, slot: int, clock: Clock) -> None:
         super().__init__(number, slot, clock)
-        self._event: tuple[dict[str, Any], bytes] | None = None
+        self.extensions = Extensions()
+        self.spec: FunctionSpec | None = None
+        self._event: tuple[bytes, dict[str, Any], bytes] | None = None
         self._current = ""
-        self._fetching: ApiConnection | None = None
+        self._fetching: Fetching | None = None
+        self._streaming: Fetching | None = None
+        self._by_channel = False
+        self._is_ready = False
+        self._wants_ready = False
 
     def request(self, kind: int, meta: bytes, body: bytes = b"") -> asyncio.Future[Answer]:
         """The assignment goes over the channel, an event to whoever fetches the next one."""
         if kind == frames.ASSIGN:
+            self._wants_ready = True
             return super().request(kind, meta, body)
         waiting = self.answer_again()
         if not waiting.done():
-            self._event = (orjson.loads(meta), body)
+            self._log_bytes = 0
+            self._event = (meta, orjson.loads(meta), body)
             self._hand_out()
         return waiting
 
-    def fetch(self, connection: ApiConnection) -> None:
+    def fetch(self, connection: Fetching) -> None:
         """A runtime asks for the next event; its first question says that it is ready."""
         self._fetching = connection
-        if self._waiting is not None and self._event is None and not self._current:
-            self._answer(Answer(frames.READY, b"", self._peak_kib()))
+        self._is_ready = True
+        self._tell_ready()
         self._hand_out()
 
-    def forget(self, connection: ApiConnection) -> None:
+    def on_extension_asked(self) -> None:
+        """An extension has done with the last event."""
+        self._tell_ready()
+        self._hand_out()
+
+    def forget(self, connection: Any) -> None:
         """The connection is gone."""
         if self._fetching is connection:
             self._fetching = None
+        if self._streaming is connection:
+            self._streaming = None
+        self.extensions.forget(connection)
+
+    @property
+    def current(self) -> str:
+        """The id of the invocation under way, "" when there is none."""
+        return self._current
 
     def finish(self, request_id: str, kind: int, body: bytes) -> bool:
         """An answer; False when nothing of that id was asked."""
         if not self._current or request_id != self._current:
             return False
         self._current = ""
+        self._streaming = None
         if len(body) > RESPONSE_BYTES_MAX:
             self._answer(Answer(TOO_LARGE, b"", len(body)))
         else:
             self._answer(Answer(kind, body, self._peak_kib()))
         return True
 
+    def stream(self, connection: Fetching, kind: int, body: bytes) -> None:
+        """A piece of a streamed answer."""
+        self._streaming = connection
+        self._on_piece(kind, body)
+
+    def hold(self, stop: bool) -> None:
+        """Read no more of a streamed answer for a while, or again."""
+        if self._streaming is not None:
+            self._streaming.hold(stop)
+        else:
+            super().hold(stop)
+
     def fail_init(self, body: bytes) -> None:
-        """The runtime could not start."""
+        """The runtime, or an extension, could not start."""
         self._answer(Answer(frames.INIT_ERROR, body[:RESPONSE_BYTES_MAX], self._peak_kib()))
 
-    def _hand_out(self) -> None:
-        if self._event is None or self._fetching is None:
+    def retire(self) -> None:
+        """End it; extensions that want to know have a moment to finish what they do."""
+        deadline_ms = int((self._clock.wall() + SHUTDOWN_LIMIT_S) * 1000)
+        self.thaw()
+        if not self.extensions.tell_shutdown("spindown", deadline_ms) or self.pid is None:
+            self.kill()
             return
-        (facts, payload), self._event = self._event, None
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self._loop.call_later(SHUTDOWN_LIMIT_S, self.kill)
+
+    def new_identifier(self) -> str:
+        """What an extension is known by; a secret of its environment alone."""
+        return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+    def _tell_ready(self) -> None:
+        if not (self._wants_ready and self._is_ready and self.extensions.are_initialised):
+            return
+        self._wants_ready = False
+        self._answer(Answer(frames.READY, b"", self._peak_kib()))
+
+    def _hand_out(self) -> None:
+        if self._event is None or not self.extensions.are_waiting:
+            return
+        meta, facts, payload = self._event
+        if self._by_channel:
+            self._event = None
+            self.extensions.tell_invoke(facts)
+            self.send(frames.INVOKE, meta, payload)
+            return
+        if self._fetching is None:
+            return
+        self._event = None
+        self.extensions.tell_invoke(facts)
         connection, self._fetching = self._fetching, None
         self._current = facts["id"]
         connection.give_event(facts, payload)
 
-    def _on_readable(self) -> None:
-        """Nothing is expected on the channel, and its end means nothing: the process's exit is told by the zygote."""
-        try:
-            if self._socket.recv(4096):
-                return
-        except BlockingIOError:
+    def _on_frame(self, kind: int, body: bytes, number: int) -> None:
+        if kind == frames.READY:
+            self._by_channel = self._is_ready = True
+            self._tell_ready()
             return
-        except OSError:
-            pass
+        super()._on_frame(kind, body, number)
+
+    def _lost(self) -> None:
+        """The channel's end means nothing: the process's exit is told by the zygote."""
         self._loop.remove_reader(self._channel)
+        if self._by_channel:
+            super()._lost()
 
     def _answer(self, answer: Answer) -> None:
         if answer == ENDED:
@@ -109,120 +193,3 @@ class ApiEnvironment(Environment):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
         return 0
-
-
-class ApiConnection(asyncio.Protocol):
-    """One connection of a runtime: its HTTP requests, one after the other."""
-
-    def __init__(self, environment: ApiEnvironment) -> None:
-        self._environment = environment
-        self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport | None = None
-        self._url = b""
-        self._body = bytearray()
-        self._header_bytes = 0
-        self._keeps = True
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._environment.forget(self)
-        self._transport = None
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._respond(400, b"{}")
-            self._close()
-
-    # What the parser tells.
-
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._body.clear()
-        self._header_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._count(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        if name.lower() == b"expect" and self._transport is not None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, body: bytes) -> None:
-        # One byte too many is kept, so that the answer can be seen to be too large.
-        room = RESPONSE_BYTES_MAX + 1 - len(self._body)
-        self._body += body[: max(0, room)]
-
-    def on_message_complete(self) -> None:
-        self._keeps = self._parser.should_keep_alive()
-        path = self._url.decode("latin-1").partition("?")[0]
-        method = self._parser.get_method()
-        if method == b"GET" and path == _NEXT:
-            self._environment.fetch(self)
-        elif method == b"POST" and path == _INIT_ERROR:
-            self._environment.fail_init(bytes(self._body))
-            self._respond(202, b'{"status":"OK"}')
-        elif method == b"POST" and path.startswith(f"{_PREFIX}/invocation/"):
-            self._finish(path)
-        else:
-            self._refuse(404, "NotFound", "no such path")
-
-    def give_event(self, facts: dict[str, Any], payload: bytes) -> None:
-        """Answer the question for the next event."""
-        headers = [
-            ("Lambda-Runtime-Aws-Request-Id", facts["id"]),
-            ("Lambda-Runtime-Deadline-Ms", str(facts["deadline_ms"])),
-            ("Lambda-Runtime-Invoked-Function-Arn", facts["arn"]),
-            ("Lambda-Runtime-Trace-Id", facts["trace"]),
-            ("Lambda-Runtime-Client-Context", facts["client_context"]),
-            ("Lambda-Runtime-Cognito-Identity", facts["identity"]),
-        ]
-        self._respond(200, payload, [(name, value) for name, value in headers if value])
-
-    def _finish(self, path: str) -> None:
-        request_id, _, what = path.removeprefix(f"{_PREFIX}/invocation/").partition("/")
-        kinds = {"response": frames.RESULT, "error": frames.ERROR}
-        if what not in kinds:
-            self._refuse(404, "NotFound", "no such path")
-        elif not self._environment.finish(request_id, kinds[what], bytes(self._body)):
-            self._refuse(400, "InvalidRequestID", "Invalid request ID")
-        elif len(self._body) > RESPONSE_BYTES_MAX:
-            self._refuse(413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size")
-        else:
-            self._respond(202, b'{"status":"OK"}')
-
-    def _refuse(self, status: int, kind: str, message: str) -> None:
-        self._respond(status, orjson.dumps({"errorMessage": message, "errorType": kind}))
-
-    def _respond(
-        self, status: int, body: bytes, headers: list[tuple[str, str]] | None = None
-    ) -> None:
-        if self._transport is None:
-            return
-        lines = [f"HTTP/1.1 {status} {_REASONS[status]}", "Content-Type: application/json"]
-        lines += [f"{name}: {_one_line(value)}" for name, value in headers or ()]
-        lines.append(f"Content-Length: {len(body)}")
-        if not self._keeps:
-            lines.append("Connection: close")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        self._transport.write(head + body)
-        if not self._keeps:
-            self._close()
-
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > _HEADER_BYTES_MAX:
-            self._close()
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
-def _one_line(value: str) -> str:
-    return value.replace("\r", " ").replace("\n", " ")

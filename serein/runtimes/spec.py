@@ -32,6 +32,10 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     region: str = "us-east-1"
     account: str = "000000000000"
     log_group: str = ""
+    log_format: str = "Text"
+    application_level: str = ""
+    system_level: str = "INFO"
+    snap_start: bool = False
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):

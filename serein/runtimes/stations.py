@@ -14,6 +14,7 @@ from serein.runtimes.spec import FunctionSpec, RuntimeUnavailable
 from serein.runtimes.zygote import Zygote
 
 TMP_MB = 512  # of a child that does not know its function yet
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 BARE_VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
 _PASSWD = "root:x:0:0:root:/root:/sbin/nologin\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
@@ -25,8 +26,10 @@ class Station(msgspec.Struct, kw_only=True):
 
     family: str
     zygote: Zygote
+    python: interpreters.Python
     python_path: str
     node: str | None
+    key: str = ""
 
     @property
     def sandboxed(self) -> bool:
@@ -37,20 +40,58 @@ class Station(msgspec.Struct, kw_only=True):
         """What a child executes; None for Python's own."""
         if self.family == "python":
             return None
-        if self.family == "provided":
+        if self.family == "nodejs":
+            return self._node_command()
+        if spec is None or spec.runtime.startswith("provided"):
             # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html: the function's, else a layer's
             own = spec is None or opt is None or os.path.exists(f"{spec.code}/bootstrap")
-            return ["/var/task/bootstrap" if own else "/opt/bootstrap"]
-        assert self.node is not None
+            command = ["/var/task/bootstrap" if own else "/opt/bootstrap"]
+        elif spec.runtime.startswith("nodejs"):
+            command = self._node_command()
+        else:
+            command = [self.python.executable, "-B", f"{interpreters.INSIDE_SANDBOX}/wrapped.py"]
+        wrapper = wrapper_of(spec) if spec is not None else ""
+        # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
+        return [wrapper, *command] if wrapper else command
+
+    def _node_command(self) -> list[str]:
+        if self.node is None:
+            raise RuntimeUnavailable("Node.js is not installed on this machine")
         bootstrap = "/var/runtime" if self.sandboxed else str(interpreters.INSIDE / "node")
         return [self.node, "--expose-gc", f"{bootstrap}/bootstrap.mjs"]
 
 
+def wrapper_of(spec: FunctionSpec) -> str:
+    """The program that a managed runtime is to be started by, "" when none is."""
+    return "" if spec.runtime.startswith("provided") else spec.environment.get(_WRAPPER, "")
+
+
+def extensions_in(opt: str | None) -> list[str]:
+    """The external extensions of a function's layers, as the sandbox sees them."""
+    if opt is None:
+        return []
+    try:
+        names = sorted(os.listdir(f"{opt}/extensions"))
+    except OSError:
+        return []
+    return [
+        f"/opt/extensions/{name}"
+        for name in names
+        if os.path.isfile(f"{opt}/extensions/{name}")
+        and os.access(f"{opt}/extensions/{name}", os.X_OK)
+    ]
+
+
 async def make_station(
-    family: str, work: Path, *, isolate: bool, user_base: int, users: int
+    family: str,
+    python: interpreters.Python,
+    work: Path,
+    *,
+    isolate: bool,
+    user_base: int,
+    users: int,
 ) -> Station:
     """Start the zygote of a family. Raises RuntimeUnavailable, ZygoteDied."""
-    python = interpreters.find_python()
     node = interpreters.find_node()
     if family == "nodejs" and node is None:
         raise RuntimeUnavailable("Node.js is not installed on this machine")
@@ -80,6 +121,7 @@ async def make_station(
         + ([os.path.dirname(node)] if node else []),
         "path": sorted({str(Path(path).parent) for path in python.packages.values()}),
         "plain_path": [str(packages)],
+        "user": user_base,
         "preload": list(interpreters.PYTHON_PRELOAD) if family == "python" else [],
     }
     zygote = Zygote(python.executable, plan)
@@ -87,7 +129,13 @@ async def make_station(
     if family == "provided" and not zygote.machine.get("namespaces"):
         await zygote.close()
         raise RuntimeUnavailable("custom runtimes need a sandbox, and this machine allows none")
-    return Station(family=family, zygote=zygote, python_path=":".join(zygote.path), node=node)
+    return Station(
+        family=family,
+        zygote=zygote,
+        python=python,
+        python_path=":".join(zygote.path),
+        node=node,
+    )
 
 
 def assignment_of(
@@ -112,6 +160,8 @@ def assignment_of(
         "environment": environment,
         "handler": spec.handler if spec is not None else "",
         "command": station.command(spec, opt),
+        "snapshot": False,
+        "extensions": extensions_in(opt) if station.family == "provided" else [],
         "ports": ports,
     }
 

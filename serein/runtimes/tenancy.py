@@ -26,6 +26,7 @@ from serein.runtimes.log_lines import (
     start_line,
     tail_of,
 )
+from serein.runtimes.platform_voice import PlatformVoice
 from serein.runtimes.spec import FunctionSpec, Invocation, LogLine, LogSink, Outcome, Sink
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
@@ -71,6 +72,8 @@ class Tenancy:
         self._tail_bytes = 0
         self._flusher: asyncio.TimerHandle | None = None
         environment.on_lines = self._on_lines
+        # In the JSON format the platform speaks otherwise, and not at every level.
+        self._voice = PlatformVoice(spec, self._hold) if spec.log_format == "JSON" else None
 
     @property
     def usable(self) -> bool:
@@ -108,7 +111,10 @@ class Tenancy:
             return failure
         began = perf_counter()
         now = self._clock.now()
-        self._emit(now, start_line(invocation.request_id, self.spec.version))
+        if self._voice is None:
+            self._hold(LogLine(now, start_line(invocation.request_id, self.spec.version)))
+        else:
+            self._voice.start(now, invocation.request_id)
         timer = self._loop.call_later(self.spec.timeout_s, self._on_timeout)
         environment = self.environment
         environment.sink = sink
@@ -138,25 +144,50 @@ class Tenancy:
         await self._conclude(invocation, answer, elapsed_ms(began))
         done(self)
 
+    async def prepare(self) -> bool:
+        """The init phase ahead of any invocation; False when it failed (then its log tells why)."""
+        answer = await self._initialise()
+        if not self._ready:
+            now = self._clock.now()
+            self._lines += [
+                LogLine(now, line.message) for line in self.environment.unfinished_lines()
+            ]
+            if answer.kind not in (frames.INIT_ERROR, frames.LAST_ERROR):
+                await self.environment.end()
+        self._flush()
+        return self._ready
+
     async def _init(self, invocation: Invocation) -> Outcome | None:
-        """The init phase; an outcome when it failed. Its time is not counted against the function's timeout."""
+        """The init phase of the first invocation; an outcome when it failed."""
+        answer = await self._initialise()
+        if self._ready:
+            return None
+        now = self._clock.now()
+        if self._voice is None:
+            self._hold(LogLine(now, start_line(invocation.request_id, self.spec.version)))
+        else:
+            self._voice.start(now, invocation.request_id)
+        return await self._conclude(invocation, answer, 0.0)
+
+    async def _initialise(self) -> Answer:
+        """Its time is not counted against the function's timeout."""
         limit = INIT_LIMIT_S + self.spec.timeout_s
         timer = self._loop.call_later(limit, self._on_timeout)
         try:
             if self.environment.attached is not None:
                 await self.environment.attached
-            answer = await self.environment.request(frames.ASSIGN, self._assignment)
+            answering = self.environment.first
+            if answering is None:
+                answering = self.environment.request(frames.ASSIGN, self._assignment)
+            answer = await answering
         finally:
             timer.cancel()
             self._assignment = b""
         self._init_ms = elapsed_ms(self._began)
         self._peak_kib = answer.peak_kib
-        if answer.kind == frames.READY:
-            self._ready = True
-            return None
-        self.retired = True
-        self._emit(self._clock.now(), start_line(invocation.request_id, self.spec.version))
-        return await self._conclude(invocation, answer, 0.0)
+        self._ready = answer.kind == frames.READY
+        self.retired = self.retired or not self._ready
+        return answer
 
     def _facts(self, invocation: Invocation, streams: bool) -> bytes:
         # The function compares its deadline with the machine's clock.
@@ -230,11 +261,16 @@ class Tenancy:
         init_ms, self._init_ms = self._init_ms, None
         used_mb = min(max(1, self._peak_kib // 1024), spec.memory_mb)
         self._lines += [LogLine(now, line.message) for line in self.environment.unfinished_lines()]
-        self._emit(now, end_line(invocation.request_id))
-        self._emit(
-            now,
-            report_line(invocation.request_id, took_ms, spec.memory_mb, used_mb, init_ms, status),
-        )
+        request_id = invocation.request_id
+        if self._voice is None:
+            self._hold(LogLine(now, end_line(request_id)))
+            restored = self.environment.first is not None
+            text = report_line(
+                request_id, took_ms, spec.memory_mb, used_mb, init_ms, status, restored
+            )
+            self._hold(LogLine(now, text))
+        else:
+            self._voice.report(now, request_id, took_ms, used_mb, init_ms, error_type)
         tail = tail_of(self._tail) if self._tail is not None else b""
         self._tail = None
         self._flush()

@@ -20,6 +20,7 @@ def function_variables(
     endpoint: str,
     python_path: str,
     tmp: str | None,
+    kind: str = "on-demand",
 ) -> dict[str, str]:
     """AWS's variables, then the function's own (which cannot replace the reserved ones)."""
     reserved = {
@@ -30,13 +31,16 @@ def function_variables(
         "AWS_LAMBDA_FUNCTION_NAME": spec.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": kind,
         "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group or f"/aws/lambda/{spec.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
         "LAMBDA_TASK_ROOT": task_root,
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
+    if spec.log_format == "JSON":
+        reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        reserved["AWS_LAMBDA_LOG_LEVEL"] = spec.application_level or "INFO"
     if credentials is not None:
         reserved["AWS_ACCESS_KEY_ID"] = credentials.access_key_id
         reserved["AWS_SECRET_ACCESS_KEY"] = credentials.secret_access_key

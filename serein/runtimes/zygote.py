@@ -206,12 +206,16 @@ class Zygote:
             if self.warm is not None and not self.warm.done():
                 self.warm.set_result(None)
             return
-        listener = self._listeners.get(message["id"])
+        # What names no child is of another version of the zygote, installed while this server ran.
+        listener = self._listeners.get(message.get("id", 0))
         if listener is None:
             for descriptor in descriptors:
                 os.close(descriptor)
         elif event == "spawned":
-            listener.on_spawned(message["pid"], descriptors[0])
+            pid = message["pid"]
+            if self.machine.get("nested"):
+                pid = _pid_here(descriptors[0]) or pid
+            listener.on_spawned(pid, descriptors[0])
         elif event == "blank":
             listener.on_blank([socket.socket(fileno=descriptor) for descriptor in descriptors])
         elif event == "settled":
@@ -240,3 +244,13 @@ class Zygote:
         listeners, self._listeners = self._listeners, {}
         for listener in listeners.values():
             listener.on_exited(None)
+
+
+def _pid_here(pidfd: int) -> int | None:
+    """The number that this process knows a child by: the zygote is in a process namespace of its own."""
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pid:"):
+                pid = int(line.split()[1])
+                return pid if pid > 0 else None
+    return None

@@ -22,9 +22,12 @@ import msgspec
 
 from serein.store.blobs import Blobs
 from serein.store.engine import Engine, H, Survey
-from serein.store.errors import StoreError, StoreUnavailable
+from serein.store.errors import StoreError, StoreFull, StoreUnavailable
 from serein.store.forms import Forms
+from serein.store.gathering import Gathering
 from serein.store.interface import Snapshot, Transaction
+from serein.store.room import Room
+from serein.store.space import FrugalTransaction, Space
 from serein.store.views import Batch, SnapshotView, TransactionView
 
 T = TypeVar("T")
@@ -39,10 +42,6 @@ BATCH_S_MAX = 0.005
 INLINE_S_MAX = 0.0015
 INLINE_S_AGAIN = 0.0007
 """Commits slower than the first (on average) move to a thread; faster than the second, back."""
-
-GATHER_SHARE = 0.4
-GATHER_S_MAX = 0.002
-"""How long a batch waits for those who should come: a share of a commit's time, at most so long."""
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +94,9 @@ class BatchedStore(Generic[H]):
         self._busy = False
         """A commit or a pause of the engine is under way: no batch may start."""
         self._pausing = False
-        self._crowd = 1
-        """How many callers lately waited at the same time."""
-        self._just_answered = 0
-        """How many the last commit answered, during the round of the loop after it."""
-        self._gather_until = 0.0
+        self._gathering = Gathering()
+        self._space: Space | None = None
+        """Watches the disk, where there is one."""
         self._commit_s = 0.0
         self._inline = True
         self._always_apart = False
@@ -109,6 +106,10 @@ class BatchedStore(Generic[H]):
     @property
     def blobs(self) -> Blobs:
         return self._blobs
+
+    def room(self) -> Room | None:
+        """See `interface.Store`."""
+        return self._space.look() if self._space is not None else None
 
     @property
     def commits_inline(self) -> bool:
@@ -149,7 +150,14 @@ class BatchedStore(Generic[H]):
         if not self._is_open:
             raise StoreUnavailable("the store is closed")
         # While a commit is on its thread there is always a snapshot, so this pins no commit too early.
+        return self._pin()
+
+    def _pin(self) -> SnapshotView[H]:
         self._engine.pin()
+        return self._show()
+
+    def _show(self) -> SnapshotView[H]:
+        """A snapshot of what the reader is pinned to."""
         self._snapshot = snapshot = SnapshotView(
             self._engine.reader, self._forms, self._version, self._table_versions
         )
@@ -166,7 +174,7 @@ class BatchedStore(Generic[H]):
             raise StoreUnavailable("the store is closed")
         survey = await self._loop.run_in_executor(None, self._engine.survey_or_none)
         if survey is None:
-            return fn(self.snapshot())
+            return fn(SnapshotView(self._engine.reader, Forms(self._engine), self._version, {}))
         return await self._loop.run_in_executor(None, _look, survey, fn)
 
     def transact(self, fn: Callable[[Transaction], T]) -> asyncio.Future[T]:
@@ -183,29 +191,15 @@ class BatchedStore(Generic[H]):
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self._gather_until = perf_counter() + min(self._commit_s * GATHER_SHARE, GATHER_S_MAX)
+        self._gathering.begin(perf_counter(), self._commit_s)
         self._loop.call_soon(self._gather)
 
     def _gather(self) -> None:
-        """Run the batch once those are back who were lately here together, or have been waited for long enough.
-
-        Callers who were just answered send their next request a moment later. A batch that starts with the first of
-        them makes all others wait for its commit, and half of the commits carry next to nobody.
-        """
-        here = len(self._queue)
-        if self._just_answered:
-            # These came in during the commit: so many at least call at the same time.
-            self._crowd = max(self._crowd, self._just_answered + here)
-            self._just_answered = 0
-        if here < self._crowd:
-            if perf_counter() < self._gather_until:
-                self._loop.call_soon(self._gather)
-                return
-            self._crowd = here
-        self._run_batch()
-
-    def _nobody_waited(self) -> None:
-        self._just_answered = 0
+        """Run the batch once those are here who are to be waited for; look again in every round of the loop."""
+        if self._gathering.is_complete(len(self._queue), perf_counter()):
+            self._run_batch()
+        else:
+            self._loop.call_soon(self._gather)
 
     def _run_batch(self) -> None:
         self._scheduled = False
@@ -247,7 +241,10 @@ class BatchedStore(Generic[H]):
     def _run_one(
         self, batch: Batch[H], fn: Callable[[Transaction], Any], future: asyncio.Future[Any]
     ) -> Answer:
-        transaction = TransactionView(batch, self._forms, self._version + 1)
+        make = (
+            TransactionView if self._space is None or not self._space.short else FrugalTransaction
+        )
+        transaction: TransactionView[H] = make(batch, self._forms, self._version + 1)
         answer = Answer(future)
         self._running = True
         try:
@@ -288,8 +285,9 @@ class BatchedStore(Generic[H]):
         log.error("a batch of %d transactions could not be stored: %s", len(answers), cause)
         batch.writer.rollback()
         batch.forget()
+        kind = StoreFull if isinstance(cause, StoreFull) else StoreUnavailable
         for answer in answers:
-            error = StoreUnavailable(f"the store could not write: {cause}")
+            error = kind(f"the store could not write: {cause}")
             error.__cause__ = cause
             answer.refuse(error)
 
@@ -307,7 +305,8 @@ class BatchedStore(Generic[H]):
 
     def _commit_apart(self, batch: Batch[H], waiting: list[Answer]) -> None:
         # The reader must not see the coming commit before the loop knows of it.
-        self.snapshot()
+        if self._snapshot is None:
+            self._pin()
         self._busy = True
         if self._committer is None:
             self._committer = ThreadPoolExecutor(1, "serein-commit")
@@ -331,7 +330,7 @@ class BatchedStore(Generic[H]):
     ) -> None:
         self._busy = False
         if failure is not None:
-            self._refuse(batch, waiting, failure.__cause__ or failure)
+            self._refuse(batch, waiting, failure)
         else:
             self._measure(perf_counter() - started)
             self._retire_snapshot()
@@ -341,10 +340,10 @@ class BatchedStore(Generic[H]):
                 self._forms.forget_cached(name, keys)
             for answer in waiting:
                 answer.give()
-            self._just_answered = len(waiting)
+            self._gathering.answered(len(waiting))
             if not self._queue:
                 # What is read from sockets in the next round of the loop came in during the commit; later, not.
-                self._loop.call_soon(self._loop.call_soon, self._nobody_waited)
+                self._loop.call_soon(self._loop.call_soon, self._gathering.nobody_came)
         if self._engine.between_batches(self._resume):
             self._busy = self._pausing = True
             return

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar, overload
 
 from serein.store.blobs import Blobs
 from serein.store.errors import StoreUnavailable
+from serein.store.room import Room
 from serein.store.tables import AnyTable, BytesTable, Key, KeyPart, R, Table
 
 __all__ = ["Blobs", "Snapshot", "Store", "StoreUnavailable", "Transaction"]
@@ -151,6 +152,10 @@ class Store(Protocol):
     @property
     def blobs(self) -> Blobs:
         """The bytes of objects."""
+        ...
+
+    def room(self) -> Room | None:
+        """How much is free on the disk, and whether that is too little to write; None where no disk is watched."""
         ...
 
     async def open(self) -> None:

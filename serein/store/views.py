@@ -330,6 +330,11 @@ class TransactionView(View[H]):
         self._writing(form, None)
         return self._writer.delete_range(form.handle, low, high) if low < high else 0
 
+    def clear(self, form: Form[H]) -> None:
+        """Remove all rows of a table, also of one that nobody here has declared."""
+        self._writing(form, None)
+        self._writer.delete_range(form.handle, b"", BEHIND)
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         if not self._live:
             raise self._refuse()

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
+import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.flows.crash_load import Load
+from tests.flows.crash_load import Load, until
 from tests.running import RunningSerein
 
 LIVES = int(os.environ.get("SEREIN_CRASHES", "4"))
@@ -43,3 +47,53 @@ def test_what_was_acknowledged_survives(tmp_path: Path) -> None:
         assert not load.refusals, load.refusals[:3]
     finally:
         serein.kill()
+
+
+@pytest.mark.crash
+def test_worker_processes_die_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    """Killed one by one while the others go on answering, and now and then all at once.
+
+    `SEREIN_CRASHES=200` kills more of them.
+    """
+    chance = random.Random(SEED)
+    serein = RunningSerein(tmp_path / "data", "--workers", "2")
+    serein.start()
+    try:
+        load = Load(serein.endpoint, SEED)
+        load.prepare()
+        load.start()
+        for death in range(LIVES * 2):
+            before = load.acknowledged
+            time.sleep(chance.uniform(0.5, 1.2))
+            processes = worker_pids(serein.endpoint)
+            if death % 5 == 4:
+                # The supervisor and all workers, as when the machine's memory is full.
+                serein.kill()
+                for pid in processes:
+                    kill(pid)
+                load.stop()
+                serein.start()
+                load.check()
+                load.start()
+            else:
+                kill(processes[death % 2 - 1])
+                until(lambda: load.acknowledged > before, "the others go on")  # noqa: B023
+        load.stop()
+        until(lambda: len(worker_pids(serein.endpoint)) == 2, "the dead are replaced")
+        load.check()
+        load.check_queues()
+        assert not load.refusals, load.refusals[:3]
+        print(f"{load.acknowledged} acknowledged, {LIVES * 2} deaths")
+    finally:
+        serein.kill()
+
+
+def worker_pids(endpoint: str) -> list[int]:
+    """The worker processes that are there."""
+    with urllib.request.urlopen(f"{endpoint}/_serein/health", timeout=10) as page:
+        return [one["pid"] for one in json.load(page)["workers"]]
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -24,13 +24,18 @@ LOADER = Loader()
 ACCOUNT = "000000000000"
 SCOPE = Scope(account=ACCOUNT, region="us-east-1", request_id="r", host="127.0.0.1:4566")
 
-NOT_IN_THE_DATA: dict[str, str] = {}
+NOT_IN_THE_DATA: dict[str, str] = {
+    "lambda:DeleteResourcePolicy": "the model has it, the data not yet",
+    "lambda:GetResourcePolicy": "the model has it, the data not yet",
+    "lambda:PutResourcePolicy": "the model has it, the data not yet",
+}
 """Actions that the data does not know, each with the reason."""
 
 ANY_RESOURCE: dict[str, str] = {
     "iam:CreateOpenIDConnectProvider": "the provider's ARN follows from the URL; asked as any",
     "iam:GetServiceLinkedRoleDeletionStatus": "the task's id names the role; asked as any",
     "iam:GetServerCertificate": "there are none",
+    "organizations:PutResourcePolicy": "the policy's id is not in the request",
     "iam:GetAccessKeyLastUsed": "the key's user is not in the request",
 }
 """Actions asked on any resource (`*`) though AWS knows a type, each with the reason."""

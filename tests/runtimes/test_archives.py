@@ -109,3 +109,14 @@ def test_later_layers_win(tmp_path: Path):
     folder = merged_layers([str(tmp_path / "one"), str(tmp_path / "two")], tmp_path / "store")
     assert (folder / "shared").read_text() == "two"
     assert sorted(p.name for p in folder.iterdir()) == ["one", "shared", "two"]
+
+
+def test_a_sweep_keeps_what_is_wanted_and_what_is_new(tmp_path: Path):
+    for name in ("wanted", "old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    for name in ("wanted", "old"):
+        os.utime(tmp_path / name, (1000, 1000))
+    assert sweep(tmp_path, {"wanted"}, 2000.0) == 1
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["new", "wanted"]
+    assert sweep(tmp_path / "absent", set(), 0.0) == 0

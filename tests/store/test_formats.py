@@ -164,3 +164,44 @@ def test_what_is_not_for_us_is_left_as_it_is(
     with pytest.raises(error, match=said):
         run(SqliteStore(tmp_path), check_nothing)
     assert untouched(tmp_path) == before
+
+
+def a_directory_in_its_place(directory: Path) -> None:
+    (directory / "store.sqlite").mkdir(parents=True)
+
+
+def a_file_for_the_blobs(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "blobs").write_bytes(b"")
+
+
+def a_file(directory: Path) -> None:
+    directory.write_bytes(b"theirs")
+
+
+def a_damaged_file(directory: Path) -> None:
+    run(SqliteStore(directory), check_nothing)
+    path = directory / "store.sqlite"
+    path.write_bytes(path.read_bytes()[:100] + bytes(path.stat().st_size - 100))
+
+
+@pytest.mark.parametrize(
+    "make", [a_directory_in_its_place, a_file_for_the_blobs, a_file, a_damaged_file]
+)
+def test_what_cannot_be_used_is_said_in_one_line(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    directory = tmp_path / "data"
+    make(directory)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="choose another") as caught:
+            run(SqliteStore(directory), check_nothing)
+        assert "\n" not in str(caught.value)
+        assert str(directory) in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+def test_a_directory_without_rights(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="may read and write"):
+        run(SqliteStore(tmp_path / "data"), check_nothing)

@@ -110,15 +110,19 @@ class LiteralParser:
         raise self.fail()
 
     def path(self) -> Path:
-        """`"a".b[3]`."""
+        """`"a".b[3]['c']`."""
         parts: list[str | int] = [self.placeholder(self.name())]
         while True:
             if self.take("."):
                 parts.append(self.placeholder(self.name()))
             elif self.take("["):
-                if self.token.kind != "number" or not self.token.text.isdigit():
+                if self.token.kind == "string":
+                    name = self.token.text[1:-1].replace("''", "'")
+                    parts.append(self.placeholder(name))
+                elif self.token.kind == "number" and self.token.text.isdigit():
+                    parts.append(int(self.token.text[:9]))
+                else:
                     raise self.fail()
-                parts.append(int(self.token.text[:9]))
                 self.at += 1
                 self.expect("]")
             else:

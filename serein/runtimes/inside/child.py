@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from serein.runtimes.inside import confine, frames, python, syscalls
+from serein.runtimes.inside import confine, frames, python, snapshots, syscalls
 
 _MESSAGE_BYTES_MAX = 65_536
 _DESCRIPTORS_MAX = 4
@@ -28,6 +28,7 @@ class Findings:
         self.machine: confine.Machine = {
             "namespaces": False,
             "change_user": False,
+            "nested": False,
             "seccomp": False,
             "landlock": 0,
             "readable": [],
@@ -156,7 +157,9 @@ class Child:
         sys.path[:] = [task_root, *layered, *sys.path]
         _give_way(self._preloaded, [task_root, *layered])
         gc.enable()
-        python.serve(channel, assignment["handler"], _peak_kib, self._dumps)
+        snapshots.provide_hooks()
+        snapshot = snapshots.become_template if assignment["snapshot"] else None
+        python.serve(channel, assignment["handler"], _peak_kib, self._dumps, snapshot)
 
 
 def _execute(assignment: confine.Assignment) -> None:
@@ -166,7 +169,22 @@ def _execute(assignment: confine.Assignment) -> None:
         return
     os.set_inheritable(confine.CHANNEL, True)
     syscalls.close_from(confine.CHANNEL + 1)
-    os.execve(command[0], command, assignment["environment"])
+    environment = assignment["environment"]
+    for extension in assignment["extensions"]:
+        if os.fork() == 0:
+            os.close(confine.CHANNEL)
+            _become_program([extension], environment)
+    _become_program(command, environment)
+
+
+def _become_program(command: list[str], environment: dict[str, str]) -> None:
+    """Never returns: exit codes are a shell's."""
+    try:
+        os.execve(command[0], command, environment)
+    except FileNotFoundError:
+        os._exit(127)
+    except OSError:
+        os._exit(126)
 
 
 def _place_descriptors(connection: int, log: int) -> None:

@@ -54,6 +54,7 @@ class Machine(TypedDict):
 
     namespaces: bool
     change_user: bool
+    nested: bool  # whether all of this happens in a user namespace of its own
     seccomp: bool
     landlock: int  # version, 0 for none
     readable: list[str]  # for Landlock: what the runtime reads
@@ -71,6 +72,8 @@ class Assignment(TypedDict):
     environment: dict[str, str]
     handler: str
     command: list[str] | None  # executed when there is one, else Python serves in process
+    extensions: list[str]  # programs that are started before it
+    snapshot: bool  # whether others are to be forked from it once it is initialised
     ports: list[int]  # TCP ports that Landlock leaves open
 
 
@@ -98,8 +101,7 @@ def become_blank(machine: Machine, cgroups: list[str]) -> list[socket.socket]:
         | syscalls.CLONE_NEWNET
     )
     socket.sethostname("169.254.10.1")
-    if machine["change_user"]:
-        syscalls.drop_bounding_set()
+    syscalls.drop_bounding_set()
     return _listen_inside()
 
 
@@ -108,7 +110,7 @@ def _listen_inside() -> list[socket.socket]:
     first = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     fcntl.ioctl(first, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING))
     listeners = [first, socket.socket(socket.AF_INET, socket.SOCK_STREAM)]
-    for listener, port in zip(listeners, (ENDPOINT_PORT, RUNTIME_API_PORT), strict=True):
+    for listener, port in ((listeners[0], ENDPOINT_PORT), (listeners[1], RUNTIME_API_PORT)):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(64)
@@ -129,6 +131,7 @@ def settle(
         os.setgroups([])
         os.setresgid(assignment["user"], assignment["user"], assignment["user"])
         os.setresuid(assignment["user"], assignment["user"], assignment["user"])
+    if machine["namespaces"]:
         syscalls.drop_capabilities()
         # A change of user makes /proc/self another's; the function owns what it is.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)

@@ -16,6 +16,7 @@ FRAME_BYTES_MAX = 64 * 1024 * 1024
 # From the pool: what to become, and an event to handle.
 ASSIGN = 1
 INVOKE = 2
+FORK = 3  # to a template: two descriptors come along, meta holds variables
 # From the process; their number is its peak memory in KiB.
 READY = 11
 RESULT = 12
@@ -39,6 +40,11 @@ class FrameSocket:
         self._receive = connection.recv
         self._connection = connection
         self._rest = b""
+
+    @property
+    def connection(self) -> socket.socket:
+        """The socket itself."""
+        return self._connection
 
     def receive(self) -> tuple[int, bytes, bytes]:
         """The next frame's kind, meta and body. Raises Closed at the end of the stream."""

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol
 
-from serein.runtimes.inside import frames
+from serein.runtimes.inside import frames, snapshots
 from serein.runtimes.inside.context import LambdaContext
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB and what API Gateway wraps around.
@@ -60,6 +60,7 @@ class LogSink:
 
     def __init__(self, descriptor: int) -> None:
         self.request_id = ""
+        self.is_json = False
         self._descriptor = descriptor
 
     def write(self, message: str) -> None:
@@ -91,12 +92,77 @@ class LambdaLoggerHandler(logging.Handler):
         self._sink.write(self.format(record))
 
 
-def serve(channel: frames.FrameSocket, handler_name: str, peak: Peak, dumps: Dumps) -> None:
-    """Import the handler and answer events until the pool closes the channel."""
+class JsonFormatter(logging.Formatter):
+    """Messages as JSON objects, with what was added to them.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html#python-logging-advanced-JSON
+    """
+
+    def __init__(self, sink: LogSink) -> None:
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%SZ")
+        self.converter = time.gmtime
+        self._sink = sink
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, Any] = {
+            "timestamp": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            kind, error, trace = record.exc_info
+            told["stackTrace"] = traceback.format_list(traceback.extract_tb(trace))
+            told["errorType"] = kind.__name__ if kind else None
+            told["errorMessage"] = str(error)
+            told["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        if self._sink.request_id:
+            told["requestId"] = self._sink.request_id
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD and name not in told and not name.startswith("_"):
+                told[name] = value
+        return json.dumps(told, default=str) + "\n"
+
+
+_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "message",
+    "asctime",
+    "aws_request_id",
+    "taskName",
+}
+_LEVELS = {"TRACE": logging.NOTSET + 5, "WARN": logging.WARNING, "FATAL": logging.CRITICAL}
+
+
+def _set_up_log(sink: LogSink) -> None:
+    root = logging.getLogger()
+    handler = LambdaLoggerHandler(sink)
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        handler.setFormatter(JsonFormatter(sink))
+        sink.is_json = True
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        known = _LEVELS.get(level)
+        root.setLevel(getattr(logging, level, logging.INFO) if known is None else known)
+    root.addHandler(handler)
+
+
+def serve(
+    channel: frames.FrameSocket,
+    handler_name: str,
+    peak: Peak,
+    dumps: Dumps,
+    snapshot: Callable[[frames.FrameSocket], frames.FrameSocket] | None = None,
+) -> None:
+    """Import the handler and answer events until the pool closes the channel.
+
+    With `snapshot` what is initialised becomes a template: the function returns, in each process forked from it, the
+    channel of that process.
+    """
     sink = LogSink(1)
-    logging.getLogger().addHandler(LambdaLoggerHandler(sink))
+    _set_up_log(sink)
     try:
         handler = find_handler(handler_name)
+        if snapshot is not None:
+            snapshots.run_before_snapshot()
     except Fault as fault:
         _fail_init(channel, sink, peak, error_payload(fault.message, fault.kind, fault.trace, ""))
         return
@@ -105,6 +171,21 @@ def serve(channel: frames.FrameSocket, handler_name: str, peak: Peak, dumps: Dum
         return
     sys.stdout.flush()
     channel.send(frames.READY, b"", peak())
+    if snapshot is not None:
+        channel = snapshot(channel)
+        try:
+            snapshots.run_after_restore()
+        except Exception as error:
+            payload = {**_raised_payload(error, ""), "errorType": "Runtime.AfterRestoreError"}
+            _fail_init(channel, sink, peak, payload)
+            return
+        channel.send(frames.READY, b"", peak())
+    _answer_events(channel, handler, sink, peak, dumps)
+
+
+def _answer_events(
+    channel: frames.FrameSocket, handler: Handler, sink: LogSink, peak: Peak, dumps: Dumps
+) -> None:
     process = os.getpid()
     while True:
         try:
@@ -209,7 +290,7 @@ def _streamed(pieces: Iterator[Any], streams: bool, channel: frames.FrameSocket)
 
 
 def _piece(piece: Any) -> bytes:
-    if isinstance(piece, bytes | bytearray):
+    if isinstance(piece, (bytes, bytearray)):
         return bytes(piece)
     return piece.encode() if isinstance(piece, str) else json.dumps(piece).encode()
 
@@ -284,6 +365,10 @@ def _fail_init(
 
 
 def _log_failure(sink: LogSink, payload: dict[str, Any]) -> None:
+    if sink.is_json:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        sink.write(json.dumps({"timestamp": moment, "log_level": "ERROR", **payload}) + "\n")
+        return
     message = payload["errorMessage"]
     lines = [f"[ERROR] {payload['errorType']}" + (f": {message}" if message else "")]
     lines.append("Traceback (most recent call last):")

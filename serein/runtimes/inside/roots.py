@@ -43,9 +43,10 @@ class RootPlan(TypedDict):
     files: dict[str, str]  # path inside → text
 
 
-def enter_new_root(plan: RootPlan) -> None:
+def enter_new_root(plan: RootPlan, *, holds_proc: bool) -> None:
     """Leave the host's file system for a new, read-only one, in a mount namespace of this process.
 
+    `holds_proc`: without root the kernel mounts a /proc only where there is one to be seen; each environment's own then hides it.
     Raises OSError where the machine does not allow it. The caller's process is spoilt for anything else.
     """
     for path in plan["binds"]:
@@ -61,6 +62,9 @@ def enter_new_root(plan: RootPlan) -> None:
         # The folder is only a place to stand: detach the name, keep the mount.
         descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY)
     _fill(root, plan)
+    if holds_proc:
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("proc", root + "/proc", "proc", flags)
     os.fchdir(descriptor)
     os.close(descriptor)
     syscalls.pivot_root(".", ".")

@@ -24,8 +24,8 @@ def warm_up() -> Iterator[None]:
     try:
         loaders: Any = importlib.import_module("botocore.loaders")
         sessions: Any = importlib.import_module("botocore.session")
-    except ImportError:
-        return
+    except Exception:
+        return  # none, or none that this Python can run
     reader = loaders.JSONFileLoader
     reader.load_file = _remembering(reader.load_file)
     for name in _SERVICES:

@@ -37,6 +37,7 @@ class ZygotePlan(TypedDict):
     path: list[str]  # where AWS's packages are, if the root shows nothing else there
     plain_path: list[str]  # where they are by themselves, for functions without a root
     preload: list[str]
+    user: int  # who functions are where this process has only its own user to give
 
 
 def main(descriptor: int, plan: ZygotePlan) -> None:
@@ -47,8 +48,11 @@ def main(descriptor: int, plan: ZygotePlan) -> None:
         # request would cost it two changes of context more (measured: a fifth of its time at 16 callers).
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     give_interactive_names()
+    findings = Findings()
+    if plan["isolate"] and os.geteuid() != 0:
+        enter_user_namespace(plan["user"], findings)
     channel = Channel(descriptor)
-    findings = examine(plan)
+    examine(plan, findings)
     if findings.machine["namespaces"]:
         # Without namespaces somebody has to stay behind and clear up: the zygote, when its channel ends.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -66,9 +70,43 @@ def main(descriptor: int, plan: ZygotePlan) -> None:
     Zygote(channel, findings, plan["preload"]).serve()
 
 
-def examine(plan: ZygotePlan) -> Findings:
+def enter_user_namespace(user: int, findings: Findings) -> None:
+    """Without root: become `user` of a namespace of one's own, in which one has every right. Returns in a forked child.
+
+    Its process and mount namespaces are left behind, too: only from those that it owns can it make others and come back.
+    """
+    owner, group = os.getuid(), os.getgid()
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
+    except OSError as error:
+        findings.missing.append(f"namespaces need root, or user namespaces: {error.strerror}")
+        return
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {owner} 1"),
+        ("gid_map", f"{user} {group} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+    child = os.fork()
+    if child:
+        # The first process of the new process namespace is the zygote; this one only tells its end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.closerange(3, 64)
+        _, status = os.waitpid(child, 0)
+        os._exit(max(0, os.waitstatus_to_exitcode(status)))
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    findings.machine["nested"] = True
+    try:
+        syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("proc", "/proc", "proc", flags)
+    except OSError as error:
+        findings.missing.append(f"user namespaces: /proc cannot be mounted: {error.strerror}")
+
+
+def examine(plan: ZygotePlan, findings: Findings) -> None:
     """Try what isolation needs, on a child that is thrown away, and build the root."""
-    findings = Findings()
     machine = findings.machine
     machine["readable"] = plan["readable"]
     try:
@@ -78,22 +116,20 @@ def examine(plan: ZygotePlan) -> Findings:
         findings.missing.append(str(error))
     if not plan["isolate"]:
         findings.missing.append("isolation was switched off")
-    elif os.geteuid() != 0:
-        findings.missing.append("namespaces need root")
-    else:
+    elif os.geteuid() == 0 or (machine["nested"] and not findings.missing):
         try:
-            findings.root = _build_root(plan["root"])
-            machine["namespaces"] = machine["change_user"] = True
+            findings.root = _build_root(plan["root"], holds_proc=machine["nested"])
+            machine["namespaces"] = True
+            machine["change_user"] = not machine["nested"]
         except OSError as error:
             findings.missing.append(f"namespaces: {error.strerror}")
     if not machine["namespaces"]:
         machine["landlock"] = syscalls.landlock_version()
         if not machine["landlock"]:
             findings.missing.append("the kernel has no Landlock")
-    return findings
 
 
-def _build_root(plan: roots.RootPlan) -> int:
+def _build_root(plan: roots.RootPlan, *, holds_proc: bool) -> int:
     """A descriptor of the mount namespace that holds the sandboxes' root. Raises OSError."""
     ready, done = socket.socketpair()
     child = os.fork()
@@ -108,7 +144,7 @@ def _build_root(plan: roots.RootPlan) -> int:
                 | syscalls.CLONE_NEWNET
                 | syscalls.CLONE_NEWPID
             )
-            roots.enter_new_root(plan)
+            roots.enter_new_root(plan, holds_proc=holds_proc)
             ready.sendall(b"\0" * 8)
             ready.recv(1)
             code = 0
@@ -144,9 +180,11 @@ def _warm_up(modules: list[str], preloaded: dict[str, bool]) -> Iterator[None]:
     for name in modules:
         try:
             __import__(name)
-        except ImportError:
-            continue
-        standard = sys.stdlib_module_names
+        except Exception:
+            continue  # a package that this version of Python is too old or too new for
+        standard: frozenset[str] = getattr(
+            sys, "stdlib_module_names", frozenset()
+        )  # Python 3.9 has no such list
         for loaded in {loaded.partition(".")[0] for loaded in set(sys.modules) - before}:
             preloaded[loaded] = loaded not in standard
         yield

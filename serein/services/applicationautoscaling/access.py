@@ -68,7 +68,9 @@ def find_target_by_arn(read: Read, arn: str) -> Target:
     for target in read.scan(TARGETS, (read.account, read.region)):
         if target.arn == arn:
             return target
-    raise ResourceNotFoundException(f"The specified resource doesn't exist: {arn}", fields={"ResourceName": arn})
+    raise ResourceNotFoundException(
+        f"The specified resource doesn't exist: {arn}", fields={"ResourceName": arn}
+    )
 
 
 def check_filter(request: Request) -> None:

@@ -36,9 +36,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def arn(self) -> str:
         """What tags are kept under."""
-        return (
-            f"arn:aws:application-autoscaling:{self.region}:{self.account}:scalable-target/{self.id}"
-        )
+        return f"arn:aws:application-autoscaling:{self.region}:{self.account}:scalable-target/{self.id}"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,17 +8,20 @@ from serein.services.dynamodb.conditions import conditions_of
 from serein.services.dynamodb.limits import Limits
 from serein.services.dynamodb.operations import (
     absent,
+    backups,
     batches,
     insights,
     items,
     queries,
+    restores,
     settings,
     statements,
     table_updates,
     tables,
     transactions,
 )
-from serein.services.dynamodb.workers import expiry, figures, upkeep
+from serein.services.dynamodb.rules.wording import invalid
+from serein.services.dynamodb.workers import expiry, figures, recovery, upkeep
 
 
 def service(*, limited: bool = False) -> Service:
@@ -37,9 +40,12 @@ def service(*, limited: bool = False) -> Service:
             transactions,
             statements,
             insights,
+            backups,
+            restores,
             absent,
         ),
         policy_of=policy_of,
+        invalid=invalid,
         keys_of=conditions_of,
         around=limits.around if limits is not None else None,
         workers=(
@@ -47,6 +53,8 @@ def service(*, limited: bool = False) -> Service:
             Worker(name="dynamodb.backfill", run=upkeep.backfill),
             Worker(name="dynamodb.expire", run=expiry.expire),
             Worker(name="dynamodb.trim", run=upkeep.trim),
+            Worker(name="dynamodb.copy", run=recovery.copy),
+            Worker(name="dynamodb.forget", run=recovery.trim),
             Worker(name="dynamodb.measure", run=figures.measure),
             *more,
         ),

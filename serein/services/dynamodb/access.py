@@ -28,12 +28,6 @@ def table_of(call: Call) -> str:
     return table_arn(call, call.params["TableName"])
 
 
-def table_or_all(call: Call) -> str:
-    """The ARN of the table that the request may name, else all."""
-    name = call.params.get("TableName")
-    return "*" if name is None else table_arn(call, name)
-
-
 def table_or_index_of(call: Call) -> str:
     """The ARN of the index that the request names, else of its table."""
     arn = table_of(call)
@@ -97,7 +91,7 @@ def table_or_none(read: Read, name: str) -> TableRecord | None:
 def find_table(read: Read, name: str) -> TableRecord:
     """The table of that name or ARN. Raises ResourceNotFoundException, ValidationException."""
     table = table_or_none(read, name)
-    if table is None:
+    if table is None or table.filling:
         raise ResourceNotFoundException("Requested resource not found")
     return table
 

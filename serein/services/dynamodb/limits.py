@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from serein.base.errors import AwsError
 from serein.contracts.consumption import CONSUMPTION, KEPT_S, MINUTE_S, Consumption
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.operations import Context, OperationSpec, Read, Tx
@@ -70,7 +71,7 @@ class Throttled(msgspec.Struct, frozen=True):
     arn: str
 
     @property
-    def error(self) -> Exception:
+    def error(self) -> AwsError:
         """The error that says so."""
         if "MaxOnDemand" in self.reason:
             told = [{"reason": self.reason, "resource": self.arn}]
@@ -175,7 +176,7 @@ class Limits:
                     code = "ProvisionedThroughputExceeded"
                     if table.pay_per_request:
                         code = "ThrottlingError"
-                    reasons[-1] = {"Code": code, "Message": str(throttled.error)}
+                    reasons[-1] = {"Code": code, "Message": throttled.error.message}
         cancel_if_any(reasons)
         return self._run(name, function, read, request)
 

@@ -193,6 +193,20 @@ if t.TYPE_CHECKING:
         Value: dict[str, t.Any]
         Action: str
 
+    class BackupDescription(t.TypedDict, total=False):
+        BackupDetails: BackupDetails
+        SourceTableDetails: SourceTableDetails
+        SourceTableFeatureDetails: SourceTableFeatureDetails
+
+    class BackupDetails(t.TypedDict, total=False):
+        BackupArn: t.Required[str]
+        BackupName: t.Required[str]
+        BackupSizeBytes: int
+        BackupStatus: t.Required[str]
+        BackupType: t.Required[str]
+        BackupCreationDateTime: t.Required[float]
+        BackupExpiryDateTime: float
+
     class BackupSummary(t.TypedDict, total=False):
         TableName: str
         TableId: str
@@ -289,6 +303,13 @@ if t.TYPE_CHECKING:
         ContributorInsightsStatus: str
         ContributorInsightsMode: str
 
+    class CreateBackupInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        BackupName: t.Required[str]
+
+    class CreateBackupOutput(t.TypedDict, total=False):
+        BackupDetails: BackupDetails
+
     class CreateGlobalSecondaryIndexAction(t.TypedDict, total=False):
         IndexName: t.Required[str]
         KeySchema: t.Required[list[KeySchemaElement]]
@@ -347,6 +368,12 @@ if t.TYPE_CHECKING:
         ExpressionAttributeValues: dict[str, dict[str, t.Any]]
         ReturnValuesOnConditionCheckFailure: str
 
+    class DeleteBackupInput(t.TypedDict, total=False):
+        BackupArn: t.Required[str]
+
+    class DeleteBackupOutput(t.TypedDict, total=False):
+        BackupDescription: BackupDescription
+
     class DeleteGlobalSecondaryIndexAction(t.TypedDict, total=False):
         IndexName: t.Required[str]
 
@@ -392,6 +419,12 @@ if t.TYPE_CHECKING:
 
     class DeleteVectorIndexAction(t.TypedDict, total=False):
         IndexName: t.Required[str]
+
+    class DescribeBackupInput(t.TypedDict, total=False):
+        BackupArn: t.Required[str]
+
+    class DescribeBackupOutput(t.TypedDict, total=False):
+        BackupDescription: BackupDescription
 
     class DescribeContinuousBackupsInput(t.TypedDict, total=False):
         TableName: t.Required[str]
@@ -540,6 +573,13 @@ if t.TYPE_CHECKING:
         OnDemandThroughput: OnDemandThroughput
         WarmThroughput: GlobalSecondaryIndexWarmThroughputDescription
 
+    class GlobalSecondaryIndexInfo(t.TypedDict, total=False):
+        IndexName: str
+        KeySchema: list[KeySchemaElement]
+        Projection: Projection
+        ProvisionedThroughput: ProvisionedThroughput
+        OnDemandThroughput: OnDemandThroughput
+
     class GlobalSecondaryIndexUpdate(t.TypedDict, total=False):
         Update: UpdateGlobalSecondaryIndexAction
         Create: CreateGlobalSecondaryIndexAction
@@ -672,6 +712,11 @@ if t.TYPE_CHECKING:
         IndexSizeBytes: int
         ItemCount: int
         IndexArn: str
+
+    class LocalSecondaryIndexInfo(t.TypedDict, total=False):
+        IndexName: str
+        KeySchema: list[KeySchemaElement]
+        Projection: Projection
 
     class OnDemandThroughput(t.TypedDict, total=False):
         MaxReadRequestUnits: int
@@ -818,6 +863,37 @@ if t.TYPE_CHECKING:
         RestoreDateTime: t.Required[float]
         RestoreInProgress: t.Required[bool]
 
+    class RestoreTableFromBackupInput(t.TypedDict, total=False):
+        TargetTableName: t.Required[str]
+        BackupArn: t.Required[str]
+        BillingModeOverride: str
+        GlobalSecondaryIndexOverride: list[GlobalSecondaryIndex]
+        LocalSecondaryIndexOverride: list[LocalSecondaryIndex]
+        ProvisionedThroughputOverride: ProvisionedThroughput
+        OnDemandThroughputOverride: OnDemandThroughput
+        SSESpecificationOverride: SSESpecification
+        VectorIndexOverride: list[VectorIndex]
+
+    class RestoreTableFromBackupOutput(t.TypedDict, total=False):
+        TableDescription: TableDescription
+
+    class RestoreTableToPointInTimeInput(t.TypedDict, total=False):
+        SourceTableArn: str
+        SourceTableName: str
+        TargetTableName: t.Required[str]
+        UseLatestRestorableTime: bool
+        RestoreDateTime: float
+        BillingModeOverride: str
+        GlobalSecondaryIndexOverride: list[GlobalSecondaryIndex]
+        LocalSecondaryIndexOverride: list[LocalSecondaryIndex]
+        ProvisionedThroughputOverride: ProvisionedThroughput
+        OnDemandThroughputOverride: OnDemandThroughput
+        SSESpecificationOverride: SSESpecification
+        VectorIndexOverride: list[VectorIndex]
+
+    class RestoreTableToPointInTimeOutput(t.TypedDict, total=False):
+        TableDescription: TableDescription
+
     class S3BucketSource(t.TypedDict, total=False):
         S3BucketOwner: str
         S3Bucket: t.Required[str]
@@ -862,6 +938,26 @@ if t.TYPE_CHECKING:
     class SearchSchemaElement(t.TypedDict, total=False):
         AttributeName: t.Required[str]
         SearchSchemaElementType: t.Required[str]
+
+    class SourceTableDetails(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        TableId: t.Required[str]
+        TableArn: str
+        TableSizeBytes: int
+        KeySchema: t.Required[list[KeySchemaElement]]
+        TableCreationDateTime: t.Required[float]
+        ProvisionedThroughput: t.Required[ProvisionedThroughput]
+        OnDemandThroughput: OnDemandThroughput
+        ItemCount: int
+        BillingMode: str
+
+    class SourceTableFeatureDetails(t.TypedDict, total=False):
+        LocalSecondaryIndexes: list[LocalSecondaryIndexInfo]
+        GlobalSecondaryIndexes: list[GlobalSecondaryIndexInfo]
+        StreamDescription: StreamSpecification
+        TimeToLiveDescription: TimeToLiveDescription
+        SSEDescription: SSEDescription
+        VectorIndexes: list[VectorIndexInfo]
 
     class StreamSpecification(t.TypedDict, total=False):
         StreamEnabled: t.Required[bool]
@@ -1073,6 +1169,14 @@ if t.TYPE_CHECKING:
         IndexSizeBytes: int
         ItemCount: int
         IndexArn: str
+
+    class VectorIndexInfo(t.TypedDict, total=False):
+        IndexName: str
+        VectorAttribute: VectorAttributeDefinition
+        SearchSchema: list[SearchSchemaElement]
+        Projection: Projection
+        Dimensions: int
+        DistanceFunction: str
 
     class VectorIndexUpdate(t.TypedDict, total=False):
         Create: CreateVectorIndexAction

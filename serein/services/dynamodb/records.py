@@ -83,6 +83,14 @@ class Insights(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: float
 
 
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a restored table comes from: a backup (or a point in time) of another one."""
+
+    table_arn: str
+    backup_arn: str = ""
+    at: float
+
+
 class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A table as it was created and changed since."""
 
@@ -114,6 +122,13 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     ttl_changed_at: float | None = None
     recovery_since: float | None = None
     recovery_days: int = 35
+    copies: int = 0
+    """How many copies of it are under way that need to know what its changed items were."""
+    copied_at: int = 0
+    """The latest moment (microseconds) that one of them is about: changes are journalled behind it."""
+    filling: bool = False
+    """Whether it is being restored or imported: there, and not to be used yet."""
+    restored: Restored | None = None
     resource_policy: str = ""
     resource_policy_revision: str = ""
     insights: dict[str, Insights] = {}
@@ -124,7 +139,12 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def followed(self) -> bool:
         """Whether a change of an item has consequences beyond its row: index rows, stream records, expiry rows."""
-        return bool(self.indexes or self.stream_view or self.ttl_attribute)
+        return bool(self.indexes or self.stream_view or self.ttl_attribute or self.journalled)
+
+    @cached_property
+    def journalled(self) -> bool:
+        """Whether what an item was is kept when it changes."""
+        return self.recovery_since is not None or self.copies > 0
 
     @cached_property
     def hashes(self) -> tuple[KeyAttribute, ...]:
@@ -148,11 +168,14 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a deleted table (`indexed` False), index or time to live (`expiries`) that are still to be removed."""
+    """Rows that are to be removed: a deleted table's items and journal, or those of an index (`indexed`), of a time to live
+    (`expiries`), of a `backup`, or the `journal` alone."""
 
     id: str
     indexed: bool
     expiries: bool = False
+    backup: bool = False
+    journal: bool = False
 
 
 class Backfill(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serein.base.arn import arn_or_none, make_arn
-from serein.contracts.change_streams import STREAMS, Stream
+from serein.contracts.change_streams import STREAM_SHARDS, STREAMS, Stream, StreamShard
 from serein.kernel.calls import Call
 from serein.kernel.operations import Read
 from serein.services.dynamodbstreams.model import ResourceNotFoundException
@@ -51,6 +51,22 @@ def streams_after(read: Read, table: str | None, start: str | None) -> Iterator[
             passed = True
 
 
-def shard_id(stream: Stream) -> str:
-    """The id of a stream's only shard."""
-    return f"shardId-{int(stream.created_at * 1000):020d}-{stream.id[:8]}"
+def shards_of(read: Read, stream: Stream) -> list[StreamShard]:
+    """The shards of a stream that are still known, the oldest first."""
+    found = list(read.scan(STREAM_SHARDS, (stream.id,)))
+    if found:
+        return found
+    return [StreamShard(stream=stream.id, number=0, first=1, started_at=stream.created_at)]
+
+
+def find_shard(read: Read, stream: Stream, id: str) -> StreamShard:
+    """The shard of that id. Raises ResourceNotFoundException."""
+    for shard in shards_of(read, stream):
+        if shard_id(shard) == id:
+            return shard
+    raise ResourceNotFoundException(f"Requested resource not found: Shard does not exist: {id}")
+
+
+def shard_id(shard: StreamShard) -> str:
+    """A shard's id: when it began, and a part of its stream's."""
+    return f"shardId-{int(shard.started_at * 1000):020d}-{shard.stream[:8]}"

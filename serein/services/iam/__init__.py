@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serein.kernel.conditions import members_as_keys
 from serein.kernel.operations import Context, Read
 from serein.kernel.services import Service, Worker
 from serein.services.iam.access import arn_of, entity_conditions
@@ -85,6 +86,12 @@ def service(identities: StoredIdentities) -> Service:
         owner_of=_owner_of,
         arn_of=arn_of,
         conditions_of=entity_conditions,
+        keys_of=members_as_keys(
+            {
+                "iam:servicespecificcredentialagedays": "CredentialAgeDays",
+                "iam:servicespecificcredentialservicename": "ServiceName",
+            }
+        ),
         workers=(Worker(name="iam.last_uses", run=write_down, everywhere=True),),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from serein.base.errors import AwsError
-from serein.kernel.calls import Call
+from serein.kernel.calls import Call, Principal
 from serein.kernel.operations import Read
 from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
 from serein.kernel.tags import to_list
@@ -37,12 +37,20 @@ Answer = dict[str, Any]
 R = TypeVar("R")
 
 
+def is_root(principal: Principal) -> bool:
+    """Whether the account's root user calls, or who acts as it by sts:AssumeRoot."""
+    return principal.kind == "root" or principal.arn.endswith(":assumed-root")
+
+
 def _on(kind: str, member: str) -> Callable[[Call], str]:
     def arn_of(call: Call) -> str:
         name = call.params.get(member)
-        if name is None and kind == "user" and call.principal.kind in ("user", "root"):
+        if name is None and kind == "user":
             # Without a name, the caller means itself.
-            return call.principal.arn
+            if call.principal.kind == "user":
+                return call.principal.arn
+            if is_root(call.principal):
+                return f"arn:aws:iam::{call.principal.account}:root"
         path = call.params.get("Path") or "/"
         return f"arn:aws:iam::{call.scope.account}:{kind}{path}{name if name is not None else '*'}"
 

@@ -96,10 +96,11 @@ class StoredIdentities:
         self._roles: dict[str, str] = {}
         """The role behind each session's access key, for the role's last use."""
 
-    def _refresh(self, snapshot: Snapshot) -> None:
-        """Forget what was derived from tables that have changed since."""
+    def _refresh(self, snapshot: Snapshot) -> tuple[int, ...]:
+        """Forget what was derived from tables that have changed since. What is derived now may be kept as long as
+        `_stamp` is this very answer: a look at a database lets others go on meanwhile."""
         if snapshot is self._seen:
-            return
+            return self._stamp
         stamp = snapshot.table_versions(_TABLES)
         if stamp != self._stamp:
             self._stamp = stamp
@@ -108,12 +109,13 @@ class StoredIdentities:
             self._memberships.clear()
         # A transaction may still write: it is asked each time.
         self._seen = None if hasattr(snapshot, "put") else snapshot
+        return self._stamp
 
     def credential_or_none(
         self, snapshot: Snapshot, access_key: str, session_token: str | None
     ) -> Credential | None:
         """What an access key stands for. Raises InvalidToken."""
-        self._refresh(snapshot)
+        stamp = self._refresh(snapshot)
         key = (access_key, session_token)
         if key in self._credentials:
             return self._credentials[key]
@@ -125,7 +127,7 @@ class StoredIdentities:
         if len(self._credentials) >= CACHED_MAX:
             self._credentials.clear()
         # Strangers are not kept: whoever makes up keys would empty the cache of the known ones.
-        if found is not None:
+        if found is not None and self._stamp is stamp:
             self._credentials[key] = found
             if found.principal.kind == "role":
                 if len(self._roles) >= CACHED_MAX:
@@ -135,7 +137,7 @@ class StoredIdentities:
 
     def policies_of(self, snapshot: Snapshot, principal: Principal) -> PrincipalPolicies | None:
         """The policies of a user, role session or federated user; None when user or role is gone."""
-        self._refresh(snapshot)
+        stamp = self._refresh(snapshot)
         key = (principal.access_key, principal.arn, principal.role_arn)
         kept = self._policies.get(key)
         if kept is not None and (kept[0] is principal or kept[0] == principal):
@@ -143,7 +145,8 @@ class StoredIdentities:
         found = self._compile(snapshot, principal)
         if len(self._policies) >= CACHED_MAX:
             self._policies.clear()
-        self._policies[key] = (principal, found)
+        if self._stamp is stamp:
+            self._policies[key] = (principal, found)
         return found
 
     def _compile(self, snapshot: Snapshot, principal: Principal) -> PrincipalPolicies | None:
@@ -223,9 +226,7 @@ class StoredIdentities:
                 path=place.path,
                 management_account=place.management_account,
                 service_controls=self._controls(snapshot, place, SERVICE_CONTROL_POLICY, "scp"),
-                resource_controls=self._controls(
-                    snapshot, place, RESOURCE_CONTROL_POLICY, "resource"
-                ),
+                resource_controls=self._controls(snapshot, place, RESOURCE_CONTROL_POLICY, "rcp"),
             )
         if len(self._memberships) >= CACHED_MAX:
             self._memberships.clear()

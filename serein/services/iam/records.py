@@ -324,14 +324,25 @@ LOGIN_PROFILES = Table(
 )
 ROLES = Table("iam.roles", Role, key=lambda role: (role.account, role.name.lower()), cached=True)
 INLINE = Table(
-    "iam.inline_policies", InlinePolicy, key=lambda p: (p.account, p.kind, p.owner.lower(), p.name)
+    "iam.inline_policies",
+    InlinePolicy,
+    key=lambda p: (p.account, p.kind, p.owner.lower(), p.name),
+    watched=True,
 )
 POLICIES = Table(
-    "iam.policies", ManagedPolicy, key=lambda policy: (policy.account, policy.name.lower())
+    "iam.policies",
+    ManagedPolicy,
+    key=lambda policy: (policy.account, policy.name.lower()),
+    watched=True,
 )
-VERSIONS = Table("iam.policy_versions", PolicyVersion, key=lambda v: (v.arn, v.number))
+VERSIONS = Table(
+    "iam.policy_versions", PolicyVersion, key=lambda v: (v.arn, v.number), watched=True
+)
 ATTACHMENTS = Table(
-    "iam.attachments", Attachment, key=lambda a: (a.account, a.kind, a.owner.lower(), a.arn)
+    "iam.attachments",
+    Attachment,
+    key=lambda a: (a.account, a.kind, a.owner.lower(), a.arn),
+    watched=True,
 )
 ATTACHED_TO = Table(
     "iam.attached_to", Attachment, key=lambda a: (a.account, a.arn, a.kind, a.owner.lower())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serein.kernel.services import Service, Site, Worker
 from serein.services.lambda_.access import policy_of
+from serein.services.lambda_.conditions import conditions_of
 from serein.services.lambda_.functions import Functions
 from serein.services.lambda_.operations import (
     aliases,
@@ -26,12 +27,14 @@ from serein.services.lambda_.records import HOLDS
 from serein.services.lambda_.sites import downloads, function_urls
 from serein.services.lambda_.workers.asynchronous import AsyncWorker
 from serein.services.lambda_.workers.mappings import MappingsWorker
+from serein.services.lambda_.workers.provisioning import ProvisioningWorker
 
 
 def service(functions: Functions) -> Service:
     """The face of Lambda, over what runs its functions."""
     asynchronous = AsyncWorker(functions)
     pollers = MappingsWorker(functions)
+    provisioning = ProvisioningWorker(functions)
     return Service(
         name="lambda",
         operations=(
@@ -53,12 +56,14 @@ def service(functions: Functions) -> Service:
             layers.operations(functions),
         ),
         policy_of=policy_of,
+        keys_of=conditions_of,
         denied=("AccessDeniedException", 403),
         holds=HOLDS,
         workers=(
             Worker(name="lambda.functions", run=functions.run, everywhere=True),
             Worker(name="lambda.asynchronous", run=asynchronous.run),
             Worker(name="lambda.mappings", run=pollers.run),
+            Worker(name="lambda.provisioning", run=provisioning.run),
         ),
         sites=(
             Site(name="lambda-url", handle=function_urls.site(functions), host_label="lambda-url"),

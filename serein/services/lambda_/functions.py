@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import msgspec
 from serein.base.errors import AwsError
 from serein.kernel.calls import Principal, service_principal
 from serein.kernel.operations import Context
-from serein.runtimes.archives import unpack, unzipped_bytes
+from serein.runtimes.archives import sweep, unpack, unzipped_bytes
+from serein.runtimes.outlook import expected_isolation
 from serein.runtimes.pool import Pool, PoolSettings
 from serein.runtimes.spec import (
     Credentials,
@@ -24,10 +25,13 @@ from serein.runtimes.spec import (
     Isolation,
     LogLine,
     Outcome,
+    PoolBusy,
+    RuntimeUnavailable,
     Sink,
 )
 from serein.services.lambda_.model import TooManyRequestsException
-from serein.services.lambda_.records import FUNCTIONS, SETTINGS, Function
+from serein.services.lambda_.records import FUNCTIONS, LATEST, SETTINGS, Function
+from serein.services.lambda_.tally import Tally, TallyHere
 
 PRINCIPAL = "lambda.amazonaws.com"
 ACCOUNT_CONCURRENCY = 1000
@@ -37,6 +41,9 @@ SESSION_KEPT_S = 300.0
 SESSIONS_MAX = 10_000
 LOG_LINES_MAX = 100_000
 LOG_LINGER_S = 0.03
+SWEEP_EVERY_S = 600.0
+CODE_KEPT_S = 300.0  # what was unpacked just now may belong to a function that is being made
+LAYERS_KEPT_S = 86_400.0
 
 Owner = tuple[str, str, str]  # account, region, function name
 
@@ -49,6 +56,18 @@ class LogBatch(msgspec.Struct):
     lines: list[LogLine]
 
 
+class NotIsolated(AwsError):
+    """Functions were to run only where they are shut in, and here they are not."""
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        super().__init__(
+            "Functions are not isolated on this machine, and isolation is required: "
+            + "; ".join(reasons),
+            code="ServiceException",
+            status=500,
+        )
+
+
 class Functions:
     """Runs stored functions.
 
@@ -56,7 +75,7 @@ class Functions:
     server side of a connection that a function opens to Serein; the assembly sets it before the first invocation.
     """
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, tally: Tally | None = None) -> None:
         self.settings = settings
         self.serve: Callable[[], asyncio.Protocol] | None = None
         self._cx: Context | None = None
@@ -65,11 +84,13 @@ class Functions:
         self._specs: dict[tuple[Owner, int], tuple[str, FunctionSpec]] = {}
         self._roles: dict[str, str] = {}
         self._sessions: dict[tuple[str, str], tuple[float, Principal]] = {}
-        self._running: dict[Owner, int] = {}
+        self._tally: Tally = tally or TallyHere()
         self._batches: deque[LogBatch] = deque()
         self._lines_waiting = 0
         self._log_bell = asyncio.Event()
         self._busy = 0
+        self._sweeps = False
+        self._sweeper: asyncio.TimerHandle | None = None
 
     # What the assembly asks.
 
@@ -80,10 +101,8 @@ class Functions:
 
     @property
     def isolation(self) -> Isolation:
-        """How functions are shut in on this machine; known once the first one ran."""
-        if self._pool is None:
-            return Isolation("none", ("no function has run yet",))
-        return self._pool.isolation
+        """How functions are shut in on this machine: found by the pool, once there is one; expected before."""
+        return expected_isolation(self.settings) if self._pool is None else self._pool.isolation
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:
@@ -100,8 +119,12 @@ class Functions:
         try:
             if next(iter(cx.read().scan(FUNCTIONS, limit=1)), None) is not None:
                 self.warm(cx)
+            self._sweep_soon(0.0)
             while True:
                 await self._log_bell.wait()
+                if self._sweeps:
+                    self._sweeps = False
+                    await self._sweep_code(cx)
                 # A moment of the machine's time, not the cloud's: many invocations then share one write.
                 await asyncio.sleep(LOG_LINGER_S)
                 self._log_bell.clear()
@@ -109,7 +132,34 @@ class Functions:
         finally:
             await self._close()
 
+    def _sweep_soon(self, delay_s: float) -> None:
+        """Look for code that no function has any more, after a while of the machine's time."""
+
+        def ring() -> None:
+            self._sweeps = True
+            self._log_bell.set()
+
+        self._sweeper = asyncio.get_running_loop().call_later(delay_s, ring)
+
+    async def _sweep_code(self, cx: Context) -> None:
+        """Remove unpacked code that neither a function nor a layer has, and no environment sees."""
+        wanted: set[str] = set()
+        read = cx.read()
+        for function in read.scan(FUNCTIONS):
+            wanted.add(_hexadecimal(function.code_sha256))
+            wanted.update(_hexadecimal(layer.code_sha256) for layer in function.layers)
+        used = self._pool.folders_in_use() if self._pool is not None else set()
+        wanted.update(Path(folder).name for folder in used)
+        now = cx.clock.wall()  # files are dated by the machine
+        work = Path(self.settings.work)
+        await asyncio.to_thread(sweep, work / "code", wanted, now - CODE_KEPT_S)
+        # Layers laid together are made again where they are missed.
+        await asyncio.to_thread(sweep, work / "layers", (), now - LAYERS_KEPT_S)
+        self._sweep_soon(SWEEP_EVERY_S)
+
     async def _close(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         starting = self._starting
         if starting is not None:
             starting.cancel()
@@ -130,8 +180,7 @@ class Functions:
     ) -> Outcome:
         """Run one version. Raises TooManyRequestsException when its concurrency is used up."""
         owner = (function.account, function.region, function.name)
-        self._check_concurrency(cx, owner)
-        self._running[owner] = self._running.get(owner, 0) + 1
+        self._enter(cx, owner)
         self._busy += 1
         try:
             pool = self._pool or await self._start_pool(cx)
@@ -143,18 +192,41 @@ class Functions:
             return await pool.invoke(spec, payload, invocation, sink)
         finally:
             self._busy -= 1
-            left = self._running[owner] - 1
-            if left:
-                self._running[owner] = left
-            else:
-                del self._running[owner]
+            self._tally.run("/".join(owner), -1)
 
-    def _check_concurrency(self, cx: Context, owner: Owner) -> None:
+    async def keep_ready(self, cx: Context, function: Function, count: int) -> tuple[int, str]:
+        """Keep environments of a version initialised: how many there are, and why not all that can be."""
+        owner = (function.account, function.region, function.name)
+        with self.under_way():
+            pool = self._pool or await self._start_pool(cx)
+            known = self._specs.get((owner, function.version))
+            if known is not None and known[0] == function.identity:
+                spec = known[1]
+            else:
+                spec = await self._make_spec(cx, owner, function)
+            try:
+                ready = await pool.keep_ready(spec, count)
+            except (PoolBusy, RuntimeUnavailable) as error:
+                return 0, str(error)
+        return (0, "FUNCTION_ERROR_INIT_FAILURE") if ready < 0 else (ready, "")
+
+    @property
+    def ready_max(self) -> int:
+        """How many environments of a version this machine keeps ready at most."""
+        return self._pool.ready_max if self._pool is not None else 1
+
+    def _enter(self, cx: Context, owner: Owner) -> None:
+        """Count one more, unless that is too many. Raises TooManyRequestsException."""
         settings = cx.read().get(SETTINGS, *owner)
         reserved = settings.reserved_concurrency if settings is not None else None
-        if reserved is not None and self._running.get(owner, 0) >= reserved:
+        tally, name = self._tally, "/".join(owner)
+        # Counted first: two processes that look at the same time must not both find the last place free.
+        tally.run(name, 1)
+        if reserved is not None and tally.running(name) > reserved:
+            tally.run(name, -1)
             raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-        if reserved is None and sum(self._running.values()) >= ACCOUNT_CONCURRENCY:
+        if reserved is None and tally.running_in_all() > ACCOUNT_CONCURRENCY:
+            tally.run(name, -1)
             raise throttled("ConcurrentInvocationLimitExceeded")
 
     async def _make_spec(self, cx: Context, owner: Owner, function: Function) -> FunctionSpec:
@@ -177,6 +249,10 @@ class Functions:
             region=function.region,
             account=function.account,
             log_group=function.logging["LogGroup"],
+            log_format=function.logging.get("LogFormat", "Text"),
+            application_level=function.logging.get("ApplicationLogLevel", ""),
+            system_level=function.logging.get("SystemLogLevel", "INFO"),
+            snap_start=function.snap_start != "None" and function.version != LATEST,
         )
         before = self._specs.get((owner, function.version))
         if before is not None and self._pool is not None:
@@ -229,6 +305,8 @@ class Functions:
             )
             try:
                 await pool.start()
+                if self.settings.required and pool.isolation.standing != "sandboxed":
+                    raise NotIsolated(pool.isolation.reasons)
             except BaseException:
                 await pool.close()
                 raise
@@ -243,7 +321,12 @@ class Functions:
     async def _credentials(self, spec: FunctionSpec) -> Credentials | None:
         assert self._cx is not None
         answer = await assume_role(
-            self._cx, self._roles[spec.key], spec.name, spec.account, spec.region
+            self._cx,
+            self._roles[spec.key],
+            spec.name,
+            spec.account,
+            spec.region,
+            function=spec.name,
         )
         given = answer["Credentials"]
         return Credentials(
@@ -336,18 +419,22 @@ def throttled(reason: str) -> TooManyRequestsException:
 
 
 async def assume_role(
-    cx: Context, role: str, session: str, account: str, region: str
+    cx: Context, role: str, session: str, account: str, region: str, *, function: str = ""
 ) -> dict[str, Any]:
-    """A session of a function's execution role, as the Lambda service makes it. Raises AwsError."""
+    """A session of a function's execution role, as the Lambda service makes it. Raises AwsError.
+
+    `function` is the name of the function that is to have it (aws:SourceArn for the role's trust, and then
+    lambda:SourceFunctionArn of what it does).
+    """
     principal = service_principal(PRINCIPAL, account)
     acting = cx.acting(principal, account=account, region=region)
     params = {
         "RoleArn": role,
-        # At least two characters; a function's name may have one.
-        "RoleSessionName": session[:64].ljust(2, "_"),
+        "RoleSessionName": session[:64],
         "DurationSeconds": SESSION_S,
     }
-    return await acting.call(acting.make_call("sts", "AssumeRole", params))
+    source = f"arn:aws:lambda:{region}:{account}:function:{function}" if function else ""
+    return await acting.call(acting.make_call("sts", "AssumeRole", params, source_arn=source))
 
 
 def session_principal(role: str, answer: dict[str, Any]) -> Principal:

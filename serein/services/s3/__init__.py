@@ -25,6 +25,7 @@ from serein.services.s3.operations import (
 )
 from serein.services.s3.raw import Raw
 from serein.services.s3.records import HOLDS
+from serein.services.s3.request_keys import keys_of
 from serein.services.s3.sites import website
 from serein.services.s3.workers import garbage, lifecycle
 
@@ -53,6 +54,7 @@ def service(identities: Identities, *, is_open: bool, account: str) -> Service:
         policy_of=policy_of,
         owner_of=owner_of,
         conditions_of=existing_conditions,
+        keys_of=keys_of,
         denied=("AccessDenied", 403),
         raw=Raw(identities, is_open=is_open, account=account),
         decorate=cors.decorate,

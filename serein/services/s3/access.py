@@ -104,42 +104,6 @@ def _joined(text: str, more: str) -> str:
     return orjson.dumps({**first, "Statement": statements}).decode()
 
 
-def list_conditions(call: Call) -> Conditions:
-    """s3:prefix, s3:delimiter and s3:max-keys of a listing."""
-    conditions: dict[str, tuple[str, ...]] = {}
-    for member, key in (
-        ("Prefix", "s3:prefix"),
-        ("Delimiter", "s3:delimiter"),
-        ("MaxKeys", "s3:max-keys"),
-    ):
-        value = call.params.get(member)
-        if value is not None:
-            conditions[key] = (str(value),)
-    if "s3:prefix" not in conditions:
-        conditions["s3:prefix"] = ("",)
-    return conditions
-
-
-def put_conditions(call: Call) -> Conditions:
-    """Condition keys of writes: ACL, storage class, encryption, copy source, If-None-Match."""
-    conditions: dict[str, tuple[str, ...]] = {}
-    for member, key in (
-        ("ACL", "s3:x-amz-acl"),
-        ("StorageClass", "s3:x-amz-storage-class"),
-        ("ServerSideEncryption", "s3:x-amz-server-side-encryption"),
-        ("SSEKMSKeyId", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
-        ("CopySource", "s3:x-amz-copy-source"),
-        ("MetadataDirective", "s3:x-amz-metadata-directive"),
-        ("IfNoneMatch", "s3:if-none-match"),
-        ("IfMatch", "s3:if-match"),
-        ("VersionId", "s3:versionid"),
-    ):
-        value = call.params.get(member)
-        if value is not None:
-            conditions[key] = (str(value),)
-    return conditions
-
-
 def existing_conditions(read: Read, arn: str) -> Conditions:
     """s3:ExistingObjectTag/… of the object that an ARN names."""
     name, slash, key = arn[len(PREFIX) :].partition("/")
@@ -205,10 +169,15 @@ def find_object(read: Read, request: Mapping[str, Any]) -> StoredObject:
     bucket, key, version = request["Bucket"], request["Key"], request.get("VersionId")
     if version is None:
         found = read.get(OBJECTS, bucket, key)
-        if found is None:
-            raise refusal("NoSuchKey", Key=key)
-        if found.is_marker:
-            raise marked(found, "NoSuchKey", Key=key)
+        if found is None or found.is_marker:
+            error = (
+                refusal("NoSuchKey", Key=key)
+                if found is None
+                else marked(found, "NoSuchKey", Key=key)
+            )
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html (Permissions)
+            error.hidden_without = Need("s3:ListBucket", PREFIX + bucket)
+            raise error
         return found
     check_version_id(version)
     found = version_or_none(read, bucket, key, version)

@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
+from msgspec.structs import replace
+
 from serein.base.clock import now_for
-from serein.kernel.calls import ANONYMOUS, Principal, root_of
+from serein.kernel.calls import ANONYMOUS, Principal, Signed, root_of
 from serein.kernel.identities import Identities, InvalidToken
 from serein.kernel.operations import Context
 from serein.services.s3 import cors
@@ -20,6 +22,7 @@ from serein.services.s3.rules.errors import invalid_argument, refusal
 from serein.services.s3.rules.form_data import Form, boundary_of
 from serein.services.s3.rules.form_policy import Allowed
 from serein.services.s3.rules.places import place_of, url_of
+from serein.wire.browsers import asks_for_another_host, comes_from_another_site
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.sigv4.credentials import Presented
 from serein.wire.sigv4.errors import aws_error
@@ -127,7 +130,7 @@ class Raw:
                 "key",
                 "",
             )
-        signer = self._signer(cx, fields)
+        signer = self._signer(cx, fields, request)
         allowed = Allowed()
         if "policy" in fields:
             allowed = form_policy.check(fields["policy"], fields, bucket, _now_for(cx, fields))
@@ -136,20 +139,26 @@ class Raw:
         params["Bucket"], params["Key"] = bucket, fields["key"].replace("${filename}", name)
         params["Body"] = FormFile(form.file(), allowed)
         acting = cx.acting(signer, account=signer.account or self._account)
-        stored = await acting.call(acting.make_call("s3", "PutObject", params))
+        call = acting.make_call("s3", "PutObject", params)
+        if signer.kind != "anonymous":
+            signed = Signed(how="POST", version="AWS4-HMAC-SHA256", at=0.0)
+            call = replace(call, scope=replace(call.scope, signed=signed))
+        stored = await acting.call(call)
         return _told(request, fields, bucket, params["Key"], stored, acting.scope.request_id)
 
-    def _signer(self, cx: Context, fields: Mapping[str, str]) -> Principal:
+    def _signer(self, cx: Context, fields: Mapping[str, str], request: HttpRequest) -> Principal:
         """Who signed the form's policy. Raises in S3's words for signatures."""
         try:
             presented = read_form_credentials(fields)
             if presented is None:
                 return ANONYMOUS
-            return self._checked(cx, presented, fields.get("policy", ""))
+            return self._checked(cx, presented, fields.get("policy", ""), request)
         except SignatureProblem as problem:
             raise aws_error(problem, "s3") from problem
 
-    def _checked(self, cx: Context, presented: Presented, policy: str) -> Principal:
+    def _checked(
+        self, cx: Context, presented: Presented, policy: str, request: HttpRequest
+    ) -> Principal:
         key = presented.access_key
         try:
             found = self._identities.credential_or_none(
@@ -165,7 +174,9 @@ class Raw:
                 "",
             )
         if found is None:
-            if not self._is_open:
+            # Open mode does not hold for functions, nor for pages of other sites.
+            foreign = asks_for_another_host(request) or comes_from_another_site(request)
+            if not self._is_open or request.inside or foreign:
                 raise SignatureProblem("unknown_access_key", {"access_key": key})
             own = len(key) == 12 and key.isdigit()
             return root_of(key if own else self._account, key)

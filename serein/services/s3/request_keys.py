@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from serein.kernel.calls import Call
 from serein.kernel.conditions import condition_texts, members_as_keys
 from serein.kernel.operations import Conditions, Need, Read
-from serein.services.s3.access import PREFIX, bucket_of, object_of
+from serein.services.s3.access import bucket_of, object_of
 from serein.wire.timestamps import iso8601
 
 Values = Sequence[str] | None
@@ -133,7 +133,9 @@ class _OfRequest(dict[str, Sequence[str]]):
 
     def _until(self) -> float | None:
         params = self._call.params
-        until = params.get("ObjectLockRetainUntilDate") or _retention(params).get("RetainUntilDate")
+        until = params.get("ObjectLockRetainUntilDate")
+        if until is None:
+            until = _retention(params).get("RetainUntilDate")
         return until if isinstance(until, int | float) else None
 
     def lock_until(self) -> Values:
@@ -239,8 +241,3 @@ def attribute_needs(call: Call) -> Iterator[Need]:
     """GetObjectAttributes needs to read the object, too."""
     version = "Version" if call.params.get("VersionId") else ""
     yield Need(f"s3:GetObject{version}", object_of(call))
-
-
-def listing_need(bucket: str) -> Need:
-    """Who may not list a bucket is not told that a key is not there."""
-    return Need("s3:ListBucket", PREFIX + bucket)

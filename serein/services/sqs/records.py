@@ -140,7 +140,7 @@ class Sequence(msgspec.Struct, frozen=True, kw_only=True):
     last: int
 
 
-SEQUENCES = Table("sqs.sequences", Sequence, key=lambda s: (s.queue,), cached=True)
+SEQUENCES = Table("sqs.sequences", Sequence, key=lambda s: (s.queue,), cached=True, busy=True)
 
 
 class MoveTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

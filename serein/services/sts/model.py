@@ -92,6 +92,61 @@ if t.TYPE_CHECKING:
         SessionTokenUtilization: int
         SessionTokenSize: int
 
+    class AssumeRoleWithSAMLRequest(t.TypedDict, total=False):
+        RoleArn: t.Required[str]
+        PrincipalArn: t.Required[str]
+        SAMLAssertion: t.Required[str]
+        PolicyArns: list[PolicyDescriptorType]
+        Policy: str
+        DurationSeconds: int
+        MinimumSessionTokenSize: int
+
+    class AssumeRoleWithSAMLResponse(t.TypedDict, total=False):
+        Credentials: Credentials
+        AssumedRoleUser: AssumedRoleUser
+        PackedPolicySize: int
+        Subject: str
+        SubjectType: str
+        Issuer: str
+        Audience: str
+        NameQualifier: str
+        SourceIdentity: str
+        SessionTokenUtilization: int
+        SessionTokenSize: int
+
+    class AssumeRoleWithWebIdentityRequest(t.TypedDict, total=False):
+        RoleArn: t.Required[str]
+        RoleSessionName: t.Required[str]
+        WebIdentityToken: t.Required[str]
+        ProviderId: str
+        PolicyArns: list[PolicyDescriptorType]
+        Policy: str
+        DurationSeconds: int
+        MinimumSessionTokenSize: int
+
+    class AssumeRoleWithWebIdentityResponse(t.TypedDict, total=False):
+        Credentials: Credentials
+        SubjectFromWebIdentityToken: str
+        AssumedRoleUser: AssumedRoleUser
+        PackedPolicySize: int
+        Provider: str
+        Audience: str
+        SourceIdentity: str
+        SessionTokenUtilization: int
+        SessionTokenSize: int
+
+    class AssumeRootRequest(t.TypedDict, total=False):
+        TargetPrincipal: t.Required[str]
+        TaskPolicyArn: t.Required[PolicyDescriptorType]
+        DurationSeconds: int
+        MinimumSessionTokenSize: int
+
+    class AssumeRootResponse(t.TypedDict, total=False):
+        Credentials: Credentials
+        SourceIdentity: str
+        SessionTokenUtilization: int
+        SessionTokenSize: int
+
     class AssumedRoleUser(t.TypedDict, total=False):
         AssumedRoleId: t.Required[str]
         Arn: t.Required[str]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 from xxhash import xxh3_64
@@ -14,13 +14,14 @@ from serein.store.blobs import BlobId, BlobMissing
 from serein.store.errors import StoreError
 from serein.store.interface import Snapshot, Store, Transaction
 from serein.store.keeping.sources import Source
-from serein.store.keys import encode_key
+from serein.store.keys import decode_key, encode_key
 from serein.store.tables import BytesTable, Key
 
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 2 * 1024 * 1024
 """One transaction of the copy takes at most so much; long ones would hold others up."""
-PAGES_WAITING_MAX = 4
+SPOOL_BYTES = 64 * 1024 * 1024
+"""Up to so much of what was read waits in memory to be written; more in a temporary file."""
 BLOBS_AT_ONCE = 10_000
 """So many ids are asked for at a time."""
 BLOBS_BESIDE = 8
@@ -29,8 +30,9 @@ BLOBS_BESIDE = 8
 LOCAL_TABLES = frozenset({"kernel.leases", "kernel.lease_terms", "kernel.faults"})
 """What belongs to the processes of one house and makes no sense in another."""
 
-Row = tuple[Key, bytes]
+Row = tuple[bytes, bytes]
 Page = tuple[str, int, list[Row]]
+"""A table's name and version, and rows by their encoded keys."""
 Say = Callable[[str], None]
 
 
@@ -93,7 +95,13 @@ def raw_tables(snapshot: Snapshot) -> Iterator[BytesTable]:
     """Every table that is kept, as bytes: records as they were written, whatever their form."""
     for name, version in sorted(snapshot.tables().items()):
         if name not in LOCAL_TABLES:
-            yield BytesTable(name, version=version)
+            yield raw_table(name, version)
+
+
+@lru_cache(maxsize=1024)
+def raw_table(name: str, version: int) -> BytesTable:
+    """A table as bytes. A pure memo: one look at a store knows each table by one object."""
+    return BytesTable(name, version=version)
 
 
 class Summing:
@@ -131,46 +139,33 @@ def sums_of(snapshot: Snapshot) -> dict[str, Sum]:
     return sums
 
 
-# Tables: a thread reads pages, the loop writes them.
+# Tables: what the look at the source reads lies in a file until it is written, so that neither waits for the other.
 
 
 async def _copy_tables(source: Source, target: Store, say: Say) -> dict[str, Sum]:
-    pages: queue.Queue[Page | None] = queue.Queue(PAGES_WAITING_MAX)
-    stopped = threading.Event()
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        packer = msgspec.msgpack.Encoder()
 
-    def hand_over(page: Page | None) -> None:
-        while not stopped.is_set():
-            try:
-                pages.put(page, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def read(snapshot: Snapshot) -> dict[str, Sum]:
-        sums: dict[str, Sum] = {}
-        try:
+        def read(snapshot: Snapshot) -> dict[str, Sum]:
+            sums: dict[str, Sum] = {}
             for page in _pages(snapshot, sums):
-                hand_over(page)
-                if stopped.is_set():
-                    break
+                content = packer.encode(page)
+                spool.write(len(content).to_bytes(8, "big"))
+                spool.write(content)
             return sums
-        finally:
-            hand_over(None)
 
-    tables: dict[str, BytesTable] = {}
-    reading = asyncio.ensure_future(source.survey(read))
-    try:
-        while (page := await asyncio.to_thread(pages.get)) is not None:
-            name, version, rows = page
-            if name not in tables:
-                tables[name] = BytesTable(name, version=version)
+        say("reading")
+        sums = await source.survey(read)
+        spool.seek(0)
+        unpacker = msgspec.msgpack.Decoder(Page)
+        last = ""
+        while head := spool.read(8):
+            name, version, rows = unpacker.decode(spool.read(int.from_bytes(head, "big")))
+            if name != last:
                 say(name)
-            await target.transact(_putting(tables[name], rows))
-        return await reading
-    finally:
-        stopped.set()
-        if not reading.done():
-            await asyncio.wait([reading])
+            last = name
+            await target.transact(_putting(raw_table(name, version), rows))
+        return sums
 
 
 def _pages(snapshot: Snapshot, sums: dict[str, Sum]) -> Iterator[Page]:
@@ -180,7 +175,7 @@ def _pages(snapshot: Snapshot, sums: dict[str, Sum]) -> Iterator[Page]:
         summing = Summing()
         for key, value in snapshot.scan(table):
             summing.add(key, value)
-            rows.append((key, value))
+            rows.append((encode_key(key), value))
             size += len(value)
             if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
                 yield table.name, table.version, rows
@@ -194,7 +189,7 @@ def _pages(snapshot: Snapshot, sums: dict[str, Sum]) -> Iterator[Page]:
 def _putting(table: BytesTable, rows: Iterable[Row]) -> Callable[[Transaction], None]:
     def put(tx: Transaction) -> None:
         for key, value in rows:
-            tx.put_bytes(table, key, value)
+            tx.put_bytes(table, decode_key(key), value)
 
     return put
 

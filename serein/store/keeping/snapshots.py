@@ -263,13 +263,17 @@ def _empty_log(path: Path) -> None:
     """Bring all of a database's log into its file, so that the file is everything. Nobody else may have it open."""
     try:
         connection = apsw.Connection(str(path))
+        # A connection finds its log when it first reads; before that there is nothing to it that could be copied.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         connection.close(True)
     except apsw.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
-    for leftover in ("-wal", "-shm"):
-        # SQLite removes them as the last connection closes; an empty one that stayed says nothing.
-        _remove(Path(f"{path}{leftover}"))
+    log = Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(f"the log of {path} cannot be brought into it: is something reading it?")
+    _remove(log)
+    _remove(Path(f"{path}-shm"))
 
 
 def _can_clone(data: Path, folder: Path) -> bool:

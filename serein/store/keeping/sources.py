@@ -6,6 +6,8 @@ A data directory can be read while its server runs: SQLite gives every reader a 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -79,6 +81,22 @@ def connect(directory: Path) -> apsw.Connection:
             "start `serein up` on it once, which brings it up to date"
         )
     return connection
+
+
+def is_in_use(directory: Path) -> bool:
+    """Whether a server owns a data directory. Raises OSError when its lock cannot be read."""
+    try:
+        fd = os.open(directory / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared: so that nobody who starts meanwhile is refused for our look.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
 
 
 def look_into(directory: Path, fn: Callable[[Snapshot], T]) -> T:

@@ -89,6 +89,16 @@ class DatabaseBlobs:
                 [*self._chunk_statements(blob_id, 0, content), self._head(blob_id, len(content))]
             )
             return blob_id
+        await self._write_bit_by_bit(blob_id, content)
+        return blob_id
+
+    async def write_under(self, blob_id: BlobId, content: AsyncIterator[bytes]) -> None:
+        await self.delete(blob_id)
+        await self._write_bit_by_bit(blob_id, content)
+
+    async def _write_bit_by_bit(
+        self, blob_id: BlobId, content: bytes | AsyncIterator[bytes]
+    ) -> None:
         await self._do([(self._begin, [blob_id.encode()])])
         try:
             size = await self._write_chunks(blob_id, content)
@@ -96,7 +106,6 @@ class DatabaseBlobs:
             await asyncio.shield(self._abandon(blob_id))
             raise
         await self._complete(blob_id, size)
-        return blob_id
 
     def _head(self, blob_id: BlobId, size: int) -> Statement:
         return self._add_head, [blob_id.encode(), INT8.pack(size)]

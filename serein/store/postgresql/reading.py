@@ -107,6 +107,21 @@ class Reading:
             self._own_stamps = read_stamps(found)
         return self._own_stamps.get(name, 0)
 
+    def stamps_of(self, names: frozenset[str]) -> tuple[int, ...]:
+        """The stamps of several tables; of one that has none a number that is always another one."""
+        is_current = self.is_current()
+        lender = self._lender
+        is_stamped = lender.schema.is_stamped
+        stamps = lender.stamps
+        if is_current:
+            of = stamps.of
+            return tuple(
+                [of.get(name, 0) if is_stamped(name) else stamps.new_number() for name in names]
+            )
+        return tuple(
+            [self.stamp_of(name) if is_stamped(name) else stamps.new_number() for name in names]
+        )
+
     def ensure(self, table: SqlTable, *, writing: bool = False, with_long: bool = False) -> None:
         self._lender.ensure(table, writing=writing, with_long=with_long)
 

@@ -213,6 +213,9 @@ class BatchRows:
         return there
 
     def _write(self, handle: SqlTable, key: bytes, value: bytes | None) -> None:
+        is_long = len(key) > HEAD_BYTES
+        if not handle.entered or (is_long and not handle.with_long):
+            self._in.ensure(handle, writing=True, with_long=is_long)
         known = self._of(handle)
         written = known.written
         self._undo.append((known, key, key in written, written.get(key)))
@@ -277,10 +280,7 @@ class BatchRows:
             written = self._known[handle].written
             if not written:
                 continue
-            is_long = len(max(written, key=len)) > HEAD_BYTES
-            if not handle.entered or (is_long and not handle.with_long):
-                self._in.ensure(handle, writing=True, with_long=is_long)
-            if is_long:
+            if handle.with_long and len(max(written, key=len)) > HEAD_BYTES:
                 made += _long_statements(handle, written.items())
                 short = {key: value for key, value in written.items() if len(key) <= HEAD_BYTES}
             else:

@@ -168,14 +168,20 @@ class Schema:
                 table.stamped = table.stamped or stamped
                 table.with_long = table.with_long or with_long
 
+    def is_stamped(self, name: str) -> bool:
+        """Whether a table's stamp tells its changes; one that is not there has none to tell."""
+        known = self.catalogue.get(name)
+        return known is None or known[1]
+
     def handle(self, name: str, version: int, stamped: bool) -> SqlTable:
         """The table of that name. Raises StoreFormatTooNew."""
         table = SqlTable(self.name, name, version, stamped)
         known = self.catalogue.get(name)
         if known is not None:
             self._refuse_newer(table)
-            table.there = True
-            table.entered = known[0] == version and (known[1] or not stamped)
+            # What nobody stamped so far has to be entered anew before it is looked at.
+            table.there = known[1] or not stamped
+            table.entered = table.there and known[0] == version
             table.stamped = stamped or known[1]
             table.with_long = known[2]
         self.tables[name] = table
@@ -217,9 +223,8 @@ class Schema:
                 ],
             )
         )
-        if with_long or table.name in self.catalogue:
-            # Others have to learn of it. What is new altogether, everybody finds out for himself.
-            statements += [(self._raise_stamp, [name.encode()]) for name in (CATALOGUE, "")]
+        # Others have to learn of it.
+        statements += [(self._raise_stamp, [name.encode()]) for name in (CATALOGUE, "")]
         self._ask_again(connection, statements)
         self.catalogue[table.name] = (
             table.version,
@@ -236,6 +241,14 @@ class Schema:
     def leave(self, connection: Connection, node: str) -> None:
         """Forget a node that stops."""
         connection.ask([(self._leave, [node.encode()])])
+
+
+def judge_server(shown: str, version: int) -> None:
+    """Refuse a server (its version as libpq tells it) that is too old. Raises StoreError."""
+    if version < SERVER_VERSION_MIN * 10_000:
+        raise StoreError(
+            f"{shown} is PostgreSQL {version // 10_000}; Serein needs {SERVER_VERSION_MIN} or newer"
+        )
 
 
 def number(result: PGresult, row: int, column: int) -> int:

@@ -28,7 +28,7 @@ from serein.store.postgresql.blobs import DatabaseBlobs
 from serein.store.postgresql.lift import Lift, Worker, as_coroutine, worker_or_none
 from serein.store.postgresql.pool import Pool, dial
 from serein.store.postgresql.reading import Reading
-from serein.store.postgresql.schema import SERVER_VERSION_MIN, Schema, number
+from serein.store.postgresql.schema import Schema, judge_server, number
 from serein.store.postgresql.stamps import Stamps
 from serein.store.postgresql.tables import SqlTable
 from serein.store.postgresql.views import PgForms, PgSnapshotView, PgTransactionView
@@ -104,7 +104,9 @@ class PostgresStore:
         self.schema = Schema(self.address.schema)
         self.stamps = Stamps(now)
         self.forms = PgForms(self)
-        self._blobs: Blobs = blobs or DatabaseBlobs(self, self.schema.name, new_id)
+        self._blobs: Blobs = (
+            blobs if blobs is not None else DatabaseBlobs(self, self.schema.name, new_id)
+        )
         self._now = now
         self.bell = Bell(f"serein_{self.address.schema}", self.node)
         self._queue: deque[Waiting] = deque()
@@ -137,6 +139,10 @@ class PostgresStore:
         """The handle of a table. Raises StoreFormatTooNew."""
         return self.schema.handle(name, version, name in self.stamps.stamped)
 
+    def tables(self) -> dict[str, int]:
+        """Every stored table that this node knows of, with the form of its records."""
+        return {name: known[0] for name, known in self.schema.catalogue.items()}
+
     # Opening and closing.
 
     async def open(self) -> None:
@@ -148,7 +154,7 @@ class PostgresStore:
             raise StoreError(f"cannot use {self.address.shown}: {_plain(error)}") from error
         admin = Connection(dialled, loop)
         try:
-            self._judge_server(dialled.server_version)
+            judge_server(self.address.shown, dialled.server_version)
             self.schema.prepare(admin)
             self.schema.load(admin)
             self.schema.enter(admin, self.node)
@@ -170,13 +176,6 @@ class PostgresStore:
         self.lift.lift_tasks(loop)
         self._lane = loop.create_task(self._write())
         self._background = [loop.create_task(self._tick()), loop.create_task(self.bell.run())]
-
-    def _judge_server(self, version: int) -> None:
-        if version < SERVER_VERSION_MIN * 10_000:
-            raise StoreError(
-                f"{self.address.shown} is PostgreSQL {version // 10_000}; "
-                f"Serein needs {SERVER_VERSION_MIN} or newer"
-            )
 
     async def close(self) -> None:
         """Finish what is under way and leave."""
@@ -363,6 +362,10 @@ class PostgresStore:
                     answers = _refusals(taken, f"the store could not write: {error}")
                     break
                 await asyncio.sleep(RECONNECT_PAUSE_S)
+            except Exception as error:
+                log.exception("a batch of %d transactions failed", len(taken))
+                answers = [Answer(future, error=error) for _, future in taken]
+                break
         for answer in answers:
             answer.give()
 

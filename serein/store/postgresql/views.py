@@ -60,11 +60,7 @@ class PgSnapshotView(View[SqlTable]):
     def table_versions(self, names: frozenset[str]) -> tuple[int, ...]:
         if not self._live:
             raise self._refuse()
-        stamp_of = self._reading.stamp_of
-        stamps = self._stamps
-        return tuple(
-            [stamp_of(name) if name in stamps.stamped else stamps.new_number() for name in names]
-        )
+        return self._reading.stamps_of(names)
 
     def get(self, table: Any, *key: KeyPart) -> Any:
         if not self._live:
@@ -149,8 +145,9 @@ class PgTransactionView(TransactionView[SqlTable]):
             raise self._refuse()
         batch = self._batch
         versions = []
+        is_stamped = self._writing_in.is_stamped
         for name in names:
-            if name in self._stamps.stamped:
+            if is_stamped(name):
                 versions.append(self._watched(name))
             else:
                 batch.sequence += 1

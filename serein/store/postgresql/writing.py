@@ -44,6 +44,7 @@ class Writing:
         self.total = lender.stamps.total
         """The stamps that the caches stood for when the batch began; checked with the first look, or the commit."""
         self.durable_versions = lender.stamps.of
+        self.is_stamped = lender.schema.is_stamped
         self.begun = False
         self.rows = BatchRows(self, lender.schema)
 
@@ -71,9 +72,7 @@ class Writing:
             self._end()
             return {}
         changed = {
-            name: version
-            for name, version in batch.versions.items()
-            if name in self._lender.stamps.stamped or schema.tables[name].stamped
+            name: version for name, version in batch.versions.items() if schema.tables[name].stamped
         }
         statements: list[Statement] = []
         if not self.begun:

@@ -18,13 +18,15 @@ import apsw
 
 from serein.store.batches import BatchedStore
 from serein.store.blobs_files import FileBlobs
-from serein.store.errors import StoreDamaged, StoreError, StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreError, StoreFull, StoreUnavailable
+from serein.store.space import Space
 from serein.store.sqlite.formats import (
     APPLICATION_ID,
     FORMAT,
     judge,
     judge_file,
     sync_directory,
+    unusable,
     upgrade,
 )
 from serein.store.sqlite.lock import DirectoryLock
@@ -39,8 +41,9 @@ PAUSE_PAGES = 16_000
 
 BUSY_MS = 5_000
 
-CACHE_KIB = 8_000
-"""Of pages, for each of the two connections that work; the system's own cache is behind it."""
+CACHE_KIB = 32_000
+"""Of pages, at most, for each of the two connections that work; the system's own cache is behind it. For a table of 25 MB
+puts at random took 28 µs instead of 38 with 8 MB, gets 5.3 instead of 9.3; beyond, it makes no difference."""
 
 SURVEY_CACHE_KIB = 1_000
 """Of a survey: it sees most pages once."""
@@ -87,7 +90,7 @@ class SqliteEngine:
             if not self.is_shared:
                 self._lock.take()
         except OSError as error:
-            raise StoreError(f"cannot use {self.directory} for data: {error.strerror}") from error
+            raise unusable(self.directory, error) from error
         try:
             self._prepare()
             self.writer = self.writer_class(self._connect)
@@ -95,11 +98,27 @@ class SqliteEngine:
             self._checkpoint_connection = self._connect(cache_kib=256)
         except apsw.Error as error:
             self._lock.release()
-            raise StoreDamaged(f"{self._path} cannot be opened: {error}") from error
+            raise self._unopened(error) from error
+        except OSError as error:
+            self._lock.release()
+            raise unusable(self.directory, error) from error
         except BaseException:
             self._lock.release()
             raise
         self._checkpointer = ThreadPoolExecutor(1, "serein-checkpoint")
+
+    def _unopened(self, error: apsw.Error) -> StoreError:
+        if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+            return StoreDamaged(
+                f"{self._path} is damaged ({error}); restore it from a backup, "
+                "or choose another directory with --data"
+            )
+        if isinstance(error, apsw.FullError):
+            return StoreFull(f"the disk of {self.directory} is full; make room on it")
+        return StoreError(
+            f"{self._path} cannot be opened ({error}); see that this user may read and write "
+            f"{self.directory} and what is in it, or choose another directory with --data"
+        )
 
     def _connect(
         self,
@@ -217,7 +236,8 @@ class SqliteEngine:
 class SqliteStore(BatchedStore[SqlTable]):
     """A store in a directory of its own: `store.sqlite` with its log, `blobs/`, `lock`.
 
-    The directory is made, for its owner alone, if it is not there. `checkpoint_pages`, `pause_pages` and `pages_max` (the
+    The directory is made, for its owner alone, if it is not there. While less than `free_bytes_min` are free on its disk
+    (default: `space.py`) only what removes is written. `checkpoint_pages`, `pause_pages` and `pages_max` (the
     largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) and `vfs` (the name of an apsw VFS
     to go through) are for tests.
     """
@@ -229,6 +249,7 @@ class SqliteStore(BatchedStore[SqlTable]):
         checkpoint_pages: int = CHECKPOINT_PAGES,
         pause_pages: int = PAUSE_PAGES,
         pages_max: int | None = None,
+        free_bytes_min: int | None = None,
         vfs: str | None = None,
     ) -> None:
         engine = SqliteEngine(
@@ -238,12 +259,19 @@ class SqliteStore(BatchedStore[SqlTable]):
             pages_max=pages_max,
             vfs=vfs,
         )
-        self._files = FileBlobs(directory / "blobs")
+        space = Space(directory, free_bytes_min)
+        self._files = FileBlobs(directory / "blobs", check_room=space.check)
         super().__init__(engine, self._files)
+        self._engine: SqliteEngine = engine
+        self._space = space
 
     async def open(self) -> None:
         await super().open()
-        await self._files.open()
+        try:
+            await self._files.open()
+        except OSError as error:
+            await super().close()
+            raise unusable(self._engine.directory, error) from error
 
     async def close(self) -> None:
         await super().close()

@@ -19,7 +19,7 @@ from typing import Any
 import apsw
 
 from serein.store.blobs_files import FileBlobs
-from serein.store.errors import StoreDamaged, StoreFormatTooNew
+from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
 from serein.store.seals import sealed
 
 FORMAT = 2
@@ -32,6 +32,15 @@ _HEADER = struct.Struct(">60xI4xI")
 _MAGIC = b"SQLite format 3\0"
 
 log = logging.getLogger(__name__)
+
+
+def unusable(directory: Path, error: OSError) -> StoreError:
+    """A directory that the file system does not let us use, and what to do about it."""
+    where = f" ({error.filename})" if error.filename not in (None, str(directory)) else ""
+    return StoreError(
+        f"cannot use {directory} for data: {error.strerror}{where}; see that it is a directory that this user may "
+        "read and write, or choose another one with --data"
+    )
 
 
 def judge_file(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from serein.store.engine import Row
-from serein.store.errors import StoreDamaged, StoreError, StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from serein.store.sqlite.tables import SqlTable
 
 log = logging.getLogger(__name__)
@@ -122,8 +122,8 @@ class SqliteWriter:
         return 0
 
     def _break(self, error: apsw.Error) -> StoreUnavailable:
-        self.broken = error
-        unavailable = StoreUnavailable(f"the store could not write: {error}")
+        kind = StoreFull if isinstance(error, apsw.FullError) else StoreUnavailable
+        self.broken = unavailable = kind(str(error))
         unavailable.__cause__ = error
         return unavailable
 

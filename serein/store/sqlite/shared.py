@@ -16,6 +16,7 @@ import asyncio
 import mmap
 import os
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,13 +28,16 @@ from serein.base.siblings import Siblings
 from serein.store.batches import Answer, BatchedStore
 from serein.store.blobs_files import FileBlobs
 from serein.store.errors import StoreError, StoreUnavailable
-from serein.store.interface import Snapshot
-from serein.store.sqlite.engine import SqliteEngine
+from serein.store.forms import Form
+from serein.store.interface import Snapshot, Transaction
+from serein.store.space import Space
+from serein.store.sqlite.engine import CHECKPOINT_PAGES, PAUSE_PAGES, SqliteEngine
 from serein.store.sqlite.lock import DirectoryLock
 from serein.store.sqlite.rows import SqliteReader, SqliteWriter
 from serein.store.sqlite.tables import SqlTable
 from serein.store.sqlite.turns import Turn
-from serein.store.views import Batch, SnapshotView
+from serein.store.tables import BytesTable
+from serein.store.views import Batch, SnapshotView, TransactionView
 
 HEAD_BYTES = 48
 """Of the log's index: https://sqlite.org/walformat.html#the_wal_index_file_format"""
@@ -146,11 +150,23 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
     _engine: SharedSqliteEngine
 
     def __init__(
-        self, directory: Path, siblings: Siblings, *, vfs: str | None = None, **sizes: int
+        self,
+        directory: Path,
+        siblings: Siblings,
+        *,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
+        pause_pages: int = PAUSE_PAGES,
+        free_bytes_min: int | None = None,
+        vfs: str | None = None,
     ) -> None:
-        engine = SharedSqliteEngine(directory, vfs=vfs, **sizes)
-        self._files = FileBlobs(directory / "blobs")
+        engine = SharedSqliteEngine(
+            directory, checkpoint_pages=checkpoint_pages, pause_pages=pause_pages, vfs=vfs
+        )
+        space = Space(directory, free_bytes_min)
+        # What a crash broke off in it is for the sweeper: others may be writing there now.
+        self._files = FileBlobs(directory / "blobs", check_room=space.check)
         super().__init__(engine, self._files)
+        self._space = space
         self._siblings = siblings
         self._turn = Turn(directory / "turn", siblings)
         self._step = siblings.count
@@ -181,10 +197,26 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         self._turn.close()
         self._files.close()
 
+    async def wipe(self, keep: Collection[str] = ()) -> None:
+        """Forget every record but those of the tables to `keep`, in one transaction, whoever declared its table."""
+
+        def forget(tx: Transaction) -> None:
+            assert isinstance(tx, TransactionView)
+            for name, version in self._engine.tables().items():
+                if name not in keep:
+                    form = self._forms.by_name_or_none(name)
+                    if form is None:
+                        handle = self._engine.handle(name, version)
+                        form = Form(BytesTable(name, version=version), handle, self._engine.seals)
+                    tx.clear(form)
+
+        self.snapshot()  # pins the reader, whose catalogue is looked at
+        await self.transact(forget)
+
     # What the others did.
 
     def snapshot(self) -> Snapshot:
-        if self._running:
+        if self._running or not self._is_open:
             return super().snapshot()
         if self._engine.head() != self._seen:
             self._learn()
@@ -201,7 +233,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         self._retire_snapshot()
         self._pin()
 
-    def _pin(self) -> Snapshot:
+    def _pin(self) -> SnapshotView[SqlTable]:
         engine = self._engine
         # Read before: what comes between is then looked at once more, and nothing is missed.
         head = engine.head()
@@ -210,10 +242,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         if row != self._row:
             self._apply(row)
         self._seen = head
-        self._snapshot = snapshot = SnapshotView(
-            engine.reader, self._forms, self._version, self._table_versions
-        )
-        return snapshot
+        return self._show()
 
     def _apply(self, row: bytes) -> None:
         """Forget what was remembered of the tables that others wrote to."""
@@ -229,9 +258,11 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
                 continue
             if form.cache is not None:
                 form.cache.clear()
-            if not form.handle.durable:
+            stored = engine.form_or_none(name)
+            # Deleting from a table that nobody has made yet counts as a write, too.
+            if stored is not None and not form.handle.durable:
                 form.handle.durable = True
-                form.handle.written = engine.form_or_none(name) == form.handle.version
+                form.handle.written = stored == form.handle.version
         if versions.last > self._sequence:
             # The next of our own numbers: whatever leaves our remainder.
             past = (versions.last - self._siblings.slot) % self._step

@@ -23,6 +23,9 @@ ASK_AGAIN_S = 0.002
 """A wake-up may be lost with the process that owed it: then the lock itself is asked."""
 FAIR_NS = 20_000_000
 """Who has waited for so long takes the turn when it is free, whoever is first."""
+BARGE_NS = 4_000_000
+"""Who has just written may do so again, until another has waited for so long: a process that is awake makes better use of
+the turn than one that is yet to be woken."""
 PATIENCE_NS = 500_000_000
 """Who has not taken its turn for so long is not waited for: it may be stopped."""
 
@@ -71,7 +74,9 @@ class Turn:
         mine = siblings.waits_since(siblings.slot)
         for slot in siblings.others():
             since = siblings.waits_since(slot)
-            if since and (not mine or since < mine) and monotonic_ns() - since < PATIENCE_NS:
+            if not since or (mine and mine < since):
+                continue
+            if BARGE_NS < monotonic_ns() - since < PATIENCE_NS:
                 return True
         return False
 

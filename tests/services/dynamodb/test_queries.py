@@ -413,3 +413,71 @@ def test_query_needs_a_condition(dynamodb, numbers):
         "ResourceNotFoundException",
         "Requested resource not found",
     )
+
+
+def test_a_local_index_pays_for_each_fetch_from_the_table(dynamodb, indexed):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html#LSI.ThroughputConsiderations"""
+    for number in range(3):
+        dynamodb.put_item(
+            TableName=indexed,
+            Item={
+                "pk": {"S": "p"},
+                "sk": {"S": str(number)},
+                "n": {"N": str(number)},
+                "x": {"S": "x" * 5000},
+            },
+        )
+    for consistent, fetched, read in ((False, 3.0, 0.5), (True, 6.0, 1.0)):
+        told = dynamodb.query(
+            TableName=indexed,
+            IndexName="local-n",
+            KeyConditionExpression="pk = :p",
+            ExpressionAttributeValues={":p": {"S": "p"}},
+            Select="ALL_ATTRIBUTES",
+            ConsistentRead=consistent,
+            ReturnConsumedCapacity="INDEXES",
+        )["ConsumedCapacity"]
+        assert told == {
+            "TableName": indexed,
+            "CapacityUnits": fetched + read,
+            "Table": {"CapacityUnits": fetched},
+            "LocalSecondaryIndexes": {"local-n": {"CapacityUnits": read}},
+        }
+
+
+def test_a_segment_goes_on_with_its_own_keys(dynamodb, simple):
+    """A parallel scan's segments share all items among them, and each takes only its own start keys.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
+    """
+    for number in range(0, 200, 25):
+        entries = [
+            {"PutRequest": {"Item": {"pk": {"S": f"{n}"}}}} for n in range(number, number + 25)
+        ]
+        dynamodb.batch_write_item(RequestItems={simple: entries})
+    seen = []
+    for segment in range(4):
+        start = {}
+        own = []
+        while True:
+            page = dynamodb.scan(
+                TableName=simple, Segment=segment, TotalSegments=4, Limit=10, **start
+            )
+            own += [item["pk"]["S"] for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                break
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        assert 30 <= len(own) <= 70
+        seen += own
+        assert refused(
+            dynamodb.scan,
+            TableName=simple,
+            Segment=(segment + 1) % 4,
+            TotalSegments=4,
+            ExclusiveStartKey={"pk": {"S": own[0]}},
+        )[1] == (
+            "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "
+            "ExclusiveStartKey with correct Segment. TotalSegments: 4 "
+            f"Segment: {(segment + 1) % 4}"
+        )
+    assert sorted(seen) == sorted(map(str, range(200)))

@@ -248,3 +248,51 @@ def test_no_way_of_writing_misleads_the_policies(cloud, dynamodb, simple, sorted
         f"SELECT FROM FROM {sorted_table}",
     ):
         assert refused(reader.execute_statement, Statement=statement)[0] == "AccessDeniedException"
+
+
+def test_consumed_capacity_of_each_statement(dynamodb, simple):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html"""
+    writes = [
+        {"Statement": f"INSERT INTO simple VALUE {{'pk': '{name}', 'x': '{'y' * 1500}'}}"}
+        for name in "ab"
+    ]
+    told = dynamodb.batch_execute_statement(Statements=writes, ReturnConsumedCapacity="TOTAL")
+    assert [one["CapacityUnits"] for one in told["ConsumedCapacity"]] == [2.0, 2.0]
+    reads = [
+        {"Statement": "SELECT pk FROM simple WHERE pk = 'a'", "ConsistentRead": True},
+        {"Statement": "SELECT pk FROM simple WHERE pk = 'b'"},
+    ]
+    told = dynamodb.batch_execute_statement(Statements=reads, ReturnConsumedCapacity="TOTAL")
+    assert [one["CapacityUnits"] for one in told["ConsumedCapacity"]] == [1.0, 0.5]
+    statements = [{"Statement": "DELETE FROM simple WHERE pk = 'a'"}]
+    told = dynamodb.execute_transaction(
+        TransactStatements=statements, ReturnConsumedCapacity="INDEXES"
+    )
+    (one,) = told["ConsumedCapacity"]
+    assert one["WriteCapacityUnits"] == one["CapacityUnits"] == 4.0
+    assert one["Table"]["WriteCapacityUnits"] == 4.0
+    told = dynamodb.execute_transaction(
+        TransactStatements=[{"Statement": "SELECT * FROM simple WHERE pk = 'b'"}],
+        ReturnConsumedCapacity="TOTAL",
+    )
+    assert told["ConsumedCapacity"][0]["ReadCapacityUnits"] == 2.0
+
+
+def test_a_batch_reads_by_whole_keys(dynamodb, sorted_table):
+    answer = dynamodb.batch_execute_statement(
+        Statements=[{"Statement": "SELECT * FROM sorted WHERE pk = 'a'"}]
+    )
+    assert answer["Responses"][0]["Error"]["Message"] == (
+        "Select statements within BatchExecuteStatement must specify the primary key in the where "
+        "clause."
+    )
+
+
+def test_names_of_members_in_brackets(dynamodb, simple):
+    dynamodb.put_item(
+        TableName=simple, Item={"pk": {"S": "a"}, "m": {"M": {"the key": {"L": [{"N": "7"}]}}}}
+    )
+    answer = dynamodb.execute_statement(
+        Statement="SELECT m['the key'][0] FROM simple WHERE pk = 'a' AND m['the key'][0] = 7"
+    )
+    assert len(answer["Items"]) == 1

@@ -146,3 +146,36 @@ def test_refused(dynamodb, simple):
         "One or more parameter values were invalid: Some index key attributes are not defined in "
         "AttributeDefinitions. Keys: [g], AttributeDefinitions: [pk]"
     )
+
+
+def test_items_that_do_not_fit_a_new_index_stay_out_of_it(cloud, dynamodb, simple):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.OnlineOps.ViolationDetection.html"""
+    for name, value in {
+        "a": {"BOOL": True},
+        "b": {"M": {}},
+        "c": {"S": ""},
+        "d": {"N": "1"},
+    }.items():
+        dynamodb.put_item(TableName=simple, Item={"pk": {"S": name}, "g": value})
+    dynamodb.update_table(**create_index(simple))
+    cloud.settle()
+    for name in "abcd":
+        dynamodb.update_item(
+            TableName=simple, Key={"pk": {"S": name}}, UpdateExpression="SET x = pk"
+        )
+    assert by_g(dynamodb, simple) == 0
+    assert refused(
+        dynamodb.update_item,
+        TableName=simple,
+        Key={"pk": {"S": "a"}},
+        UpdateExpression="SET g = :n",
+        ExpressionAttributeValues={":n": {"N": "1"}},
+    ) == (
+        "ValidationException",
+        "The update expression attempted to update the secondary index key to unsupported type",
+    )
+    dynamodb.put_item(TableName=simple, Item={"pk": {"S": "a"}, "g": {"S": "x"}})
+    assert by_g(dynamodb, simple) == 1
+    for name in "abcd":
+        dynamodb.delete_item(TableName=simple, Key={"pk": {"S": name}})
+    assert by_g(dynamodb, simple) == 0

@@ -120,8 +120,13 @@ BASE = {
     [
         (
             {"TableName": "ab"},
-            "Invalid table/index name.  Table/index names must be between 3 and 255 characters "
-            "long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
+            "TableName must be at least 3 characters long and at most 255 characters long",
+        ),
+        (
+            # recorded: test_put_item_invalid_table_name
+            {"TableName": "/abc"},
+            "1 validation error detected: Value '/abc' at 'tableName' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
         ),
         (
             # recorded: test_dynamodb_pay_per_request

@@ -166,3 +166,19 @@ def test_capacity_is_double(dynamodb, simple):
     assert answer["ConsumedCapacity"] == [
         {"TableName": simple, "CapacityUnits": 2.0, "ReadCapacityUnits": 2.0}
     ]
+
+
+def test_a_transaction_said_again_costs_reading(dynamodb, simple):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+    request = {
+        "TransactItems": [
+            {"Put": {"TableName": simple, "Item": {"pk": {"S": "a"}, "x": {"S": "x" * 5000}}}}
+        ],
+        "ClientRequestToken": "again",
+        "ReturnConsumedCapacity": "INDEXES",
+    }
+    first = dynamodb.transact_write_items(**request)["ConsumedCapacity"][0]
+    assert first["WriteCapacityUnits"] == first["Table"]["WriteCapacityUnits"] == 10.0
+    again = dynamodb.transact_write_items(**request)["ConsumedCapacity"][0]
+    assert again["ReadCapacityUnits"] == again["CapacityUnits"] == 4.0
+    assert "WriteCapacityUnits" not in again

@@ -153,3 +153,77 @@ def test_bad_and_old_iterators(cloud, dynamodb, streams):
         streams.get_records(ShardIterator=old)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         streams.describe_stream(StreamArn=arn + "x")
+
+
+def test_shards_have_children(cloud, dynamodb, streams):
+    """A shard is closed after some hours, and goes on in its child; records stay for a day.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html#Streams.Processing
+    """
+    arn = create(dynamodb, "KEYS_ONLY")
+    old = {}
+    for number in range(3):
+        dynamodb.put_item(TableName="fred", Item={"id": {"S": str(number)}})
+        cloud.advance(5 * 3600)
+        old[number] = cloud.clock.now()
+    shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    assert [shard.get("ParentShardId") for shard in shards] == [
+        None,
+        *(shard["ShardId"] for shard in shards[:-1]),
+    ]
+    assert all("EndingSequenceNumber" in shard["SequenceNumberRange"] for shard in shards[:-1])
+    assert "EndingSequenceNumber" not in shards[-1]["SequenceNumberRange"]
+    seen = []
+    for shard in shards:
+        page = streams.get_records(
+            ShardIterator=streams.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+        )
+        seen += [record["dynamodb"]["Keys"]["id"]["S"] for record in page["Records"]]
+        assert ("NextShardIterator" in page) == (shard is shards[-1])
+    assert seen == ["0", "1", "2"]
+    first = streams.describe_stream(StreamArn=arn, Limit=1)["StreamDescription"]
+    rest = streams.describe_stream(
+        StreamArn=arn, ExclusiveStartShardId=first["LastEvaluatedShardId"]
+    )["StreamDescription"]
+    assert first["Shards"] + rest["Shards"] == shards
+    (child,) = streams.describe_stream(
+        StreamArn=arn, ShardFilter={"Type": "CHILD_SHARDS", "ShardId": shards[0]["ShardId"]}
+    )["StreamDescription"]["Shards"]
+    assert child == shards[1]
+    cloud.advance(36 * 3600)
+    left = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    assert [shard["ShardId"] for shard in left] == [shards[-1]["ShardId"]]
+
+
+def test_a_stream_enabled_again_is_another_one(dynamodb, streams):
+    first = create(dynamodb, "KEYS_ONLY")
+    dynamodb.update_table(TableName="fred", StreamSpecification={"StreamEnabled": False})
+    told = dynamodb.update_table(
+        TableName="fred",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    assert told["LatestStreamArn"] != first
+    assert {s["StreamArn"] for s in streams.list_streams(TableName="fred")["Streams"]} == {
+        first,
+        told["LatestStreamArn"],
+    }
+
+
+def test_expired_items_are_the_services_deletions(cloud, dynamodb, streams):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html"""
+    arn = create(dynamodb, "OLD_IMAGE")
+    dynamodb.update_time_to_live(
+        TableName="fred", TimeToLiveSpecification={"Enabled": True, "AttributeName": "ends"}
+    )
+    when = int(cloud.clock.now()) + 100
+    dynamodb.put_item(TableName="fred", Item={"id": {"S": "x"}, "ends": {"N": str(when)}})
+    cloud.advance(102)
+    records = streams.get_records(ShardIterator=iterator(streams, arn))["Records"]
+    assert [record["eventName"] for record in records] == ["INSERT", "REMOVE"]
+    assert records[1]["userIdentity"] == {
+        "Type": "Service",
+        "PrincipalId": "dynamodb.amazonaws.com",
+    }
+    assert "userIdentity" not in records[0]

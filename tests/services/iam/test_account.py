@@ -43,3 +43,10 @@ def test_summary(iam, user, role, policy) -> None:
         0,
     )
     assert summary["PolicySizeQuota"] == 6144
+
+
+def test_token_preferences(iam) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SetSecurityTokenServicePreferences.html"""
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 1
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2

@@ -104,3 +104,10 @@ def test_a_device_in_use_stays(cloud, iam, user, seed, refused) -> None:
         "NoSuchEntity",
         f"MFA Device with serial number {SERIAL} does not exist.",
     )
+
+
+def test_tags(iam, seed) -> None:
+    iam.tag_mfa_device(SerialNumber=SERIAL, Tags=[{"Key": "a", "Value": "1"}])
+    assert iam.list_mfa_device_tags(SerialNumber=SERIAL)["Tags"] == [{"Key": "a", "Value": "1"}]
+    iam.untag_mfa_device(SerialNumber=SERIAL, TagKeys=["a"])
+    assert iam.list_mfa_device_tags(SerialNumber=SERIAL)["Tags"] == []

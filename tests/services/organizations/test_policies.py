@@ -134,7 +134,8 @@ def test_what_the_door_is_told(cloud, org, root, policy, member, scp) -> None:
     unit = org.create_organizational_unit(ParentId=root, Name="team")["OrganizationalUnit"]["Id"]
     org.attach_policy(PolicyId=policy, TargetId=unit)
     org.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
-    assert levels(cloud, member) == [[FULL], sorted([FULL, policy]), [FULL]]
+    found = [sorted(level) for level in levels(cloud, member)]
+    assert found == [[FULL], sorted([FULL, policy]), [FULL]]
     membership = cloud.house.identities.membership_or_none(cloud.house.store.snapshot(), member)
     assert membership is not None
     assert membership.path.endswith(f"/{root}/{unit}/")
@@ -155,3 +156,28 @@ def test_other_types_are_kept(org, root) -> None:
     org.tag_resource(ResourceId=made, Tags=[{"Key": "a", "Value": "1"}])
     org.untag_resource(ResourceId=made, TagKeys=["a"])
     assert org.list_tags_for_resource(ResourceId=made)["Tags"] == []
+
+
+def test_it_binds_root_and_roles_but_not_the_management_account(
+    cloud, org, root, policy, member, enabled, refused
+) -> None:
+    """https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html"""
+    given = cloud.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{member}:role/OrganizationAccountAccessRole", RoleSessionName="me"
+    )["Credentials"]
+    by_role = cloud.client(
+        "sqs",
+        access_key=given["AccessKeyId"],
+        secret_key=given["SecretAccessKey"],
+        session_token=given["SessionToken"],
+    )
+    by_root = cloud.client("sqs", access_key=member)
+    for sqs in (by_role, by_root):
+        sqs.list_queues()
+    org.attach_policy(PolicyId=policy, TargetId=root)
+    for sqs in (by_role, by_root):
+        assert refused(sqs.list_queues)[0] in ("AccessDenied", "AccessDeniedException")
+    cloud.client("sqs").list_queues()
+    org.detach_policy(PolicyId=policy, TargetId=root)
+    for sqs in (by_role, by_root):
+        sqs.list_queues()

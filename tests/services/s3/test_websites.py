@@ -23,8 +23,8 @@ def site(cloud: Cloud, s3: Any, bucket: str) -> Any:
     allow = {
         "Effect": "Allow",
         "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{BUCKET}/*",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{BUCKET}/*", f"arn:aws:s3:::{BUCKET}"],
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     s3.put_bucket_policy(Bucket=BUCKET, Policy=policy)
@@ -67,6 +67,21 @@ def test_pages(cloud: Cloud, site: Any, path: str, status: int, content: bytes) 
 
 
 def test_folders_are_redirected_to(cloud: Cloud, site: Any) -> None:
+    assert location(get(cloud, "/docs")) == (302, "/docs/")
+
+
+def test_who_may_not_list_is_not_told_what_is_missing(cloud: Cloud, site: Any) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/CustomErrorDocument.html"""
+    allow = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{BUCKET}/*",
+    }
+    site.put_bucket_policy(
+        Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    )
+    assert get(cloud, "/none").status == 403
     assert location(get(cloud, "/docs")) == (302, "/docs/")
 
 

@@ -368,3 +368,21 @@ def test_root_is_judged_by_the_trust_policy(cloud: Cloud, target, refused) -> No
     root.assume_role(RoleArn=ARN, RoleSessionName="one")
     second = target(name="second", Service="lambda.amazonaws.com")
     assert refused(root.assume_role, RoleArn=second, RoleSessionName="one")[0] == "AccessDenied"
+
+
+def test_a_service_may_name_a_session_by_one_letter(cloud: Cloud, iam, trust, refused) -> None:
+    """A function's sessions are named after it, and its name may have one letter
+    (https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html); a caller's have two at least."""
+    arn = iam.create_role(RoleName="f", AssumeRolePolicyDocument=trust())["Role"]["Arn"]
+    params = {"RoleArn": arn, "RoleSessionName": "f"}
+    context = cloud.context(service_principal("lambda.amazonaws.com", ACCOUNT))
+    answer = cloud.run(context.call(context.make_call("sts", "AssumeRole", params)))
+    assert answer["AssumedRoleUser"]["Arn"].endswith(":assumed-role/f/f")
+    sts = cloud.client("sts", parameter_validation=False)
+    anyone = trust(AWS=ACCOUNT)
+    iam.update_assume_role_policy(RoleName="f", PolicyDocument=anyone)
+    assert refused(sts.assume_role, **params) == (
+        "ValidationError",
+        "1 validation error detected: Value 'f' at 'roleSessionName' failed to satisfy constraint: Member must have "
+        "length greater than or equal to 2",
+    )

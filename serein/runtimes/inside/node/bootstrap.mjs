@@ -90,7 +90,16 @@ function writeEvent(text) {
   }
 }
 
+const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+
 function logLine(level, text) {
+  if (process.env.AWS_LAMBDA_LOG_FORMAT === "JSON") {
+    const wanted = LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL ?? "INFO");
+    if (LEVELS.indexOf(level) < wanted) return;
+    const timestamp = new Date().toISOString();
+    writeEvent(`${JSON.stringify({ timestamp, level, requestId, message: text })}\n`);
+    return;
+  }
   writeEvent(`${new Date().toISOString()}\t${requestId}\t${level}\t${text}\n`);
 }
 
@@ -102,7 +111,14 @@ for (const [name, level] of [
   ["error", "ERROR"],
   ["fatal", "FATAL"],
 ]) {
-  console[name] = (...args) => logLine(level, util.format(...args));
+  console[name] = (...args) => {
+    const only = args.length === 1 && typeof args[0] === "object" && args[0] !== null;
+    if (only && process.env.AWS_LAMBDA_LOG_FORMAT === "JSON" && !(args[0] instanceof Error)) {
+      logLine(level, args[0]);
+      return;
+    }
+    logLine(level, util.format(...args));
+  };
 }
 console.trace = (...args) => {
   const error = new Error(util.format(...args));
@@ -412,3 +428,11 @@ function crash(type, code, error) {
 
 process.on("uncaughtException", (error) => crash("", 129, error));
 process.on("unhandledRejection", (error) => crash("Runtime.UnhandledPromiseRejection", 128, error));
+
+if (process.env._SEREIN_ASSIGNED) {
+  // Started by a wrapper, with the environment complete.
+  delete process.env._SEREIN_ASSIGNED;
+  const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? 128);
+  const heap_mb = Math.max(32, Math.floor(memory * 0.9));
+  become({ environment: { ...process.env }, handler: process.env._HANDLER, heap_mb });
+}

@@ -50,9 +50,7 @@ CAPACITY_MAX = 2**31 - 1
 
 
 @operation("RegisterScalableTarget", on=target_of)
-async def register_scalable_target(
-    cx: Context, request: RegisterScalableTargetRequest
-) -> Answer:
+async def register_scalable_target(cx: Context, request: RegisterScalableTargetRequest) -> Answer:
     """Put a capacity into Auto Scaling's hands, or change its bounds."""
     dimension = find_dimension(
         request["ServiceNamespace"], request["ResourceId"], request["ScalableDimension"]

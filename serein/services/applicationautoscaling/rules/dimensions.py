@@ -60,9 +60,7 @@ DIMENSIONS = {
     "comprehend:entity-recognizer-endpoint:DesiredInferenceUnits": Dimension(
         _COMPREHEND, "arn:", "desired inference units"
     ),
-    "cassandra:table:ReadCapacityUnits": Dimension(
-        _CASSANDRA, "keyspace/", "read capacity units"
-    ),
+    "cassandra:table:ReadCapacityUnits": Dimension(_CASSANDRA, "keyspace/", "read capacity units"),
     "cassandra:table:WriteCapacityUnits": Dimension(
         _CASSANDRA, "keyspace/", "write capacity units"
     ),

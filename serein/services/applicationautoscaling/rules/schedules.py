@@ -115,7 +115,9 @@ def _next_cron(cron: Cron, after: float, zone: ZoneInfo) -> float | None:
     return None
 
 
-def _numbers(field: str, low: int, high: int, names: dict[str, int] | None = None) -> frozenset[int]:
+def _numbers(
+    field: str, low: int, high: int, names: dict[str, int] | None = None
+) -> frozenset[int]:
     """What `*`, lists, ranges and steps stand for. Raises InvalidSchedule."""
     found: set[int] = set()
     for part in field.split(","):

@@ -27,11 +27,7 @@ def wanted_capacity(
     if len(latest) == HIGH_MINUTES and min(latest) > capacity * fraction:
         return ceil(max(latest) / fraction)
     longer = [one for one in used[-LOW_MINUTES:] if one is not None]
-    if (
-        may_lower
-        and len(longer) == LOW_MINUTES
-        and max(longer) < capacity * fraction * LOW_RATIO
-    ):
+    if may_lower and len(longer) == LOW_MINUTES and max(longer) < capacity * fraction * LOW_RATIO:
         lower = max(1, ceil(max(longer) / fraction))
         return lower if lower < capacity else None
     return None

@@ -54,7 +54,9 @@ async def _settled(rx: Deploying, stack_id: str) -> dict[str, Any]:
         stack: dict[str, Any] = answer["Stacks"][0]
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack
-        await rx.cx.wait_for_ring(stack_id, until=rx.cx.clock.now() + POLL_S, waiter=waiter, patience_s=POLL_S)
+        await rx.cx.wait_for_ring(
+            stack_id, until=rx.cx.clock.now() + POLL_S, waiter=waiter, patience_s=POLL_S
+        )
 
 
 def _nested(stack: dict[str, Any]) -> Deployed:

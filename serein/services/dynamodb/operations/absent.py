@@ -1,4 +1,4 @@
-"""Listings of what Serein cannot make yet, so that there is none of it: backups, exports, imports, global tables.
+"""Listings of what Serein cannot make yet, so that there is none of it: exports, imports, global tables.
 
 Inventories and infrastructure tools ask; the operations that would make such things answer "not implemented".
 """
@@ -9,19 +9,12 @@ from typing import Any
 
 from serein.kernel.operations import Read, operation
 from serein.services.dynamodb.model import (
-    ListBackupsInput,
     ListExportsInput,
     ListGlobalTablesInput,
     ListImportsInput,
 )
 
 Answer = dict[str, Any]
-
-
-@operation("ListBackups")
-def list_backups(read: Read, request: ListBackupsInput) -> Answer:
-    """No backups."""
-    return {"BackupSummaries": []}
 
 
 @operation("ListGlobalTables")

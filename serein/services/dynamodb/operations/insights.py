@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.operations import Read, Tx, operation
 from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
-from serein.services.dynamodb.access import find_table, table_or_all, table_or_index_of
+from serein.services.dynamodb.access import find_table, table_or_index_of
 from serein.services.dynamodb.model import (
     DescribeContributorInsightsInput,
     ListContributorInsightsInput,
@@ -65,7 +65,7 @@ def describe_contributor_insights(read: Read, request: DescribeContributorInsigh
     return answer
 
 
-@operation("ListContributorInsights", on=table_or_all)
+@operation("ListContributorInsights")
 def list_contributor_insights(read: Read, request: ListContributorInsightsInput) -> Answer:
     """Where Contributor Insights were ever set: of one table, or of all."""
     tables = (

@@ -71,6 +71,8 @@ def put_item(tx: Tx, request: PutItemInput) -> Answer:
     if wanted not in ("NONE", "ALL_OLD"):
         raise ValidationException("ReturnValues can only be ALL_OLD or NONE")
     item: Item = request["Item"]
+    if "" in item:
+        raise parameter_invalid("An attribute name may not be empty")
     size = normalise_item(item)
     condition, values = write_condition(request)
     check_item_size(size)
@@ -165,7 +167,7 @@ def updated_item(
             )
     new = update.apply(old if old is not None else dict(key))
     if table.indexes:
-        check_index_keys(table, new, updating=True)
+        check_index_keys(table, new, update.roots)
     if old is None or row is None:
         size = item_size(new)
     else:

@@ -78,10 +78,18 @@ def scan(read: Read, request: ScanInput) -> Answer:
     rows = Range((table.id if index is None else index.id,))
     if request.get("ExclusiveStartKey"):
         start = start_key_parts(table, index, request["ExclusiveStartKey"])
+        if segment is not None and not in_segment(start[0], segment):
+            raise ValidationException(
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "
+                f"ExclusiveStartKey with correct Segment. TotalSegments: {segment[1]} "
+                f"Segment: {segment[0]}"
+            )
         rows = rows.after(start, forward=True)
     page = _Page(read, table, index, selection, request)
-    limit = request.get("Limit", 0) if segment is None else 0
-    page.fill(_rows(read, rows, index, True, limit), segment)
+    if segment is None:
+        page.fill(_rows(read, rows, index, True, request.get("Limit", 0)))
+    else:
+        page.fill(page.of_segment(rows, segment))
     return page.answer()
 
 
@@ -123,7 +131,7 @@ def _segment(request: Request) -> tuple[int, int] | None:
     return (segment, total) if total > 1 else None
 
 
-def _in_segment(hash_text: str, segment: tuple[int, int]) -> bool:
+def in_segment(hash_text: str, segment: tuple[int, int]) -> bool:
     """Whether a hash key belongs to a segment: by a hash of it, so that an item collection stays together."""
     number = zlib.crc32(hash_text.encode("utf-8", "surrogatepass"))
     return number * segment[1] >> 32 == segment[0]
@@ -141,18 +149,18 @@ class _Page(msgspec.Struct):
     count: int = 0
     scanned: int = 0
     bytes_read: int = 0
+    fetched_units: float = 0.0
+    fetched_bytes: int = 0
     last: bytes | None = None
     """The row that the page ends with, if it ends before the range does."""
 
-    def fill(self, rows: Iterator[bytes], segment: tuple[int, int] | None = None) -> None:
+    def fill(self, rows: Iterator[bytes]) -> None:
         """Take rows until the page is full or the range is at its end."""
         selection = self.selection
         consistent = self.request.get("ConsistentRead", False)
         complete = self.index is not None and check_index_serves(
             self.index, self.table, selection, consistent=consistent
         )
-        if segment is not None:
-            rows = self._of_segment(rows, segment)
         if selection.filter is None and selection.projection is None and not complete:
             self._fill_plainly(rows)
             return
@@ -161,7 +169,8 @@ class _Page(msgspec.Struct):
         previous: bytes | None = None
         for row in rows:
             size = row_size(row)
-            if self.bytes_read + size > PAGE_BYTES_MAX and previous is not None:
+            full = self.bytes_read + size > PAGE_BYTES_MAX or self.fetched_bytes > PAGE_BYTES_MAX
+            if full and previous is not None:
                 self.last = previous
                 return
             self.bytes_read += size
@@ -186,11 +195,16 @@ class _Page(msgspec.Struct):
         if page.last is not None:
             self.last = page.last
 
-    def _of_segment(self, rows: Iterator[bytes], segment: tuple[int, int]) -> Iterator[bytes]:
+    def of_segment(self, rows: Range, segment: tuple[int, int]) -> Iterator[bytes]:
         """The rows of a segment; after very many others it ends, and with it the page."""
         skipped = 0
-        for row in rows:
-            if self._belongs(row, segment):
+        for key, row in self.read.scan(
+            ITEMS if self.index is None else INDEX_ROWS,
+            rows.prefix,
+            start=rows.start,
+            start_after=rows.start_after,
+        ):
+            if in_segment(str(key[1]), segment):
                 yield row
                 continue
             skipped += 1
@@ -219,12 +233,11 @@ class _Page(msgspec.Struct):
         row = self.read.get(ITEMS, self.table.id, hash_text, sort_text)
         if row is None:
             return item
-        self.bytes_read += row_size(row)
+        # Each fetch from the table is a read of its own.
+        consistent = self.request.get("ConsistentRead", False)
+        self.fetched_bytes += row_size(row)
+        self.fetched_units += read_units(row_size(row), consistent=consistent)
         return decode_row(row)
-
-    def _belongs(self, row: bytes, segment: tuple[int, int]) -> bool:
-        keyed: TableRecord | Index = self.table if self.index is None else self.index
-        return _in_segment(key_text(decode_row(row)[keyed.hash.name]), segment)
 
     def answer(self) -> Answer:
         """The answer of Query and Scan."""
@@ -236,5 +249,11 @@ class _Page(msgspec.Struct):
         if "ReturnConsumedCapacity" in self.request:
             consistent = self.request.get("ConsistentRead", False)
             units = read_units(self.bytes_read, consistent=consistent)
-            add_capacity(found, self.request, self.table, units, index=self.index)
+            if self.fetched_units and self.index is not None:
+                by_index = {self.index.name: units}
+                add_capacity(
+                    found, self.request, self.table, self.fetched_units, index_units=by_index
+                )
+            else:
+                add_capacity(found, self.request, self.table, units, index=self.index)
         return found

@@ -34,6 +34,7 @@ from serein.services.dynamodb.model import (
 from serein.services.dynamodb.operations.tables import drop_expiries
 from serein.services.dynamodb.records import TABLES, TableRecord
 from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
+from serein.services.dynamodb.rules.journal import earliest
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.policies import checked_policy
 from serein.services.dynamodb.rules.tags import check_tags
@@ -116,7 +117,7 @@ def list_tags_of_resource(read: Read, request: ListTagsOfResourceInput) -> Answe
 
 @operation("DescribeContinuousBackups", on=table_of)
 def describe_continuous_backups(read: Read, request: DescribeContinuousBackupsInput) -> Answer:
-    """Whether point-in-time recovery was asked for (it is remembered, not done: see the README)."""
+    """Whether the table can be restored to a point in time, and to which. Serein's latest is now (AWS's: five minutes ago)."""
     return _backups(read, _table_of_backups(read, request))
 
 
@@ -126,7 +127,7 @@ def describe_continuous_backups(read: Read, request: DescribeContinuousBackupsIn
     ignores=("PointInTimeRecoverySpecification",),
 )
 def update_continuous_backups(tx: Tx, request: UpdateContinuousBackupsInput) -> Answer:
-    """Remember whether point-in-time recovery is wanted."""
+    """Switch point-in-time recovery on or off."""
     table = _table_of_backups(tx, request)
     wanted = request["PointInTimeRecoverySpecification"]
     if wanted["PointInTimeRecoveryEnabled"]:
@@ -153,8 +154,8 @@ def _backups(read: Read, table: TableRecord) -> Answer:
         recovery = {
             "PointInTimeRecoveryStatus": "ENABLED",
             "RecoveryPeriodInDays": table.recovery_days,
-            "EarliestRestorableDateTime": table.recovery_since,
-            "LatestRestorableDateTime": max(table.recovery_since, read.now - 300),
+            "EarliestRestorableDateTime": earliest(table, read.now),
+            "LatestRestorableDateTime": read.now,
         }
     return {
         "ContinuousBackupsDescription": {

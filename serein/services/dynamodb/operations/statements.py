@@ -39,7 +39,12 @@ from serein.services.dynamodb.operations.transactions import (
     was_done,
 )
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
-from serein.services.dynamodb.rules.capacity import add_capacity, consumed, read_units
+from serein.services.dynamodb.rules.capacity import (
+    add_capacity,
+    as_transactional,
+    consumed,
+    read_units,
+)
 from serein.services.dynamodb.rules.keys import request_key
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.ranges import Range, last_key, row_key_parts
@@ -267,13 +272,14 @@ def batch_execute_statement(tx: Tx, request: BatchExecuteStatementInput) -> Answ
         raise ValidationException(
             "Batch statements must be either all reads or all writes: mixing is not supported"
         )
-    responses: list[Answer] = []
-    for entry in request["Statements"]:
-        responses.append(_batched(tx, entry))
-    answer: Answer = {"Responses": responses}
     wanted = request.get("ReturnConsumedCapacity", "NONE")
+    responses: list[Answer] = []
+    spent: list[Answer] = []
+    for entry in request["Statements"]:
+        responses.append(_batched(tx, entry, wanted, spent))
+    answer: Answer = {"Responses": responses}
     if wanted != "NONE":
-        answer["ConsumedCapacity"] = []
+        answer["ConsumedCapacity"] = spent
     return answer
 
 
@@ -286,37 +292,49 @@ _BATCH_CODES = {
 }
 
 
-def _batched(tx: Tx, entry: Request) -> Answer:
-    """The response to one statement of a batch; what it refuses, it refuses alone."""
+def _batched(tx: Tx, entry: Request, wanted: str, spent: list[Answer]) -> Answer:
+    """The response to one statement of a batch, what it took added to `spent`; what it refuses, it refuses alone."""
     told: Answer = {}
     try:
         statement = read_statement(entry["Statement"], entry.get("Parameters"))
         table = find_table(tx, statement.table)
         told["TableName"] = table.name
         if statement.kind == "SELECT":
-            item = _single(tx, statement, table)
+            item, size = _single(tx, statement, table)
+            units = read_units(size, consistent=entry.get("ConsistentRead", False))
+            spent.append(consumed(table, wanted, units))
             if item is not None:
                 told["Item"] = item
             return told
         action = _action(statement, table, entry)
         _refuse(prepare(tx, action), action)
         apply_action(tx, action)
+        new = action.new if action.verb != "Delete" else None
+        written, by_index = write_costs(table, action.old, new)
+        spent.append(consumed(table, wanted, written, index_units=by_index))
     except AwsError as error:
         code = _BATCH_CODES.get(error.code, error.code)
         told["Error"] = {"Code": code, "Message": error.message, **error.fields}
     return told
 
 
-def _single(read: Read, statement: Statement, table: TableRecord) -> Item | None:
-    """The one item that a SELECT with a whole key finds. Raises ValidationException."""
+def _single(read: Read, statement: Statement, table: TableRecord) -> tuple[Item | None, int]:
+    """The one item that a SELECT with a whole key finds, and the bytes read. Raises ValidationException."""
     reading = plan_reading(statement, table, None)
-    row = read_row(read, table, request_key(table, where_key(statement, table)))
+    try:
+        key = where_key(statement, table)
+    except ValidationException:
+        raise ValidationException(
+            "Select statements within BatchExecuteStatement must specify the primary key in the "
+            "where clause."
+        ) from None
+    row = read_row(read, table, request_key(table, key))
     if row is None:
-        return None
-    item = decode_row(row)
+        return None, 0
+    item, size = decode_row(row), row_size(row)
     if reading.condition is not None and not reading.condition.test(item, statement.values):
-        return None
-    return reading.project(item)
+        return None, size
+    return reading.project(item), size
 
 
 @operation("ExecuteTransaction", needs=[needs_of_statements], unauthorised=True)
@@ -327,9 +345,17 @@ def execute_transaction(tx: Tx, request: ExecuteTransactionInput) -> Answer:
     statements = [read_statement(e["Statement"], e.get("Parameters")) for e in entries]
     tables = [find_table(tx, statement.table) for statement in statements]
     reads = [statement.kind == "SELECT" for statement in statements]
+    wanted = request.get("ReturnConsumedCapacity", "NONE")
     if all(reads):
         found = [_single(tx, s, t) for s, t in zip(statements, tables, strict=True)]
-        return {"Responses": [{} if item is None else {"Item": item} for item in found]}
+        told: Answer = {"Responses": [{} if item is None else {"Item": item} for item, _ in found]}
+        if wanted != "NONE":
+            units = [read_units(size, consistent=True, transactional=True) for _, size in found]
+            told["ConsumedCapacity"] = [
+                as_transactional(consumed(table, wanted, one), "ReadCapacityUnits")
+                for table, one in zip(tables, units, strict=True)
+            ]
+        return told
     if any(reads):
         raise ValidationException(
             "Transaction statements must be either all reads or all writes: mixing is not supported"
@@ -346,7 +372,6 @@ def execute_transaction(tx: Tx, request: ExecuteTransactionInput) -> Answer:
     for action in actions:
         apply_action(tx, action)
     answer: Answer = {"Responses": [{} for _ in statements]}
-    wanted = request.get("ReturnConsumedCapacity", "NONE")
     if wanted != "NONE":
         answer["ConsumedCapacity"] = _capacity(wanted, actions)
     return answer
@@ -359,10 +384,13 @@ def _reason(reason: dict[str, Any], action: Action) -> dict[str, Any]:
 
 
 def _capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
-    spent: dict[str, tuple[TableRecord, float]] = {}
+    """What each statement took, in their order."""
+    told: list[Answer] = []
     for action in actions:
-        new = action.new if action.verb != "Delete" else None
+        new = action.new if action.verb not in ("Delete", "ConditionCheck") else None
         units, by_index = write_costs(action.found, action.old, new, transactional=True)
-        before = spent.get(action.found.name, (action.found, 0.0))[1]
-        spent[action.found.name] = action.found, before + units + sum(by_index.values())
-    return [consumed(table, wanted, units) for table, units in spent.values()]
+        if action.verb == "ConditionCheck":
+            by_index = {}
+        one = consumed(action.found, wanted, units, index_units=by_index)
+        told.append(as_transactional(one, "WriteCapacityUnits"))
+    return told

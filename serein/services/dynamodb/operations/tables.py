@@ -26,6 +26,7 @@ from serein.services.dynamodb.model import (
     ListTablesInput,
     ResourceInUseException,
 )
+from serein.services.dynamodb.operations.backups import keep_deleted_table
 from serein.services.dynamodb.records import (
     BACKFILLS,
     EXPIRY_FILLS,
@@ -219,8 +220,14 @@ def delete_table(tx: Tx, request: DeleteTableInput) -> Answer:
             "Resource cannot be deleted as it is currently protected against deletion. "
             "Disable deletion protection first."
         )
+    if table.filling or table.copies:
+        what = "being created" if table.filling else "being backed up or restored from"
+        raise ResourceInUseException(
+            f"Attempt to change a resource which is still in use: Table is {what}: {table.name}"
+        )
     tx.delete(TABLES, table.account, table.region, table.name)
-    tx.put(PURGES, Purge(id=table.id, indexed=False))
+    has_backup = keep_deleted_table(tx, table)
+    tx.put(PURGES, Purge(id=table.id, indexed=False, journal=has_backup))
     for index in table.indexes:
         drop_index_rows(tx, index)
     if table.stream_view:

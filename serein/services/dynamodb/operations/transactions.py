@@ -27,6 +27,7 @@ from serein.services.dynamodb.model import (
 from serein.services.dynamodb.operations.items import check_condition, updated_item
 from serein.services.dynamodb.records import TOKENS, TableRecord, TransactionToken
 from serein.services.dynamodb.rules.capacity import (
+    as_transactional,
     collection_metrics,
     consumed,
     read_units,
@@ -81,10 +82,11 @@ def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
     """Up to 100 writes and checks, all or none."""
     refuse_null_members(request["TransactItems"], "transactItems")
     actions = [_parsed(entry) for entry in request["TransactItems"]]
-    if was_done(tx, request):
-        return _figures(request, actions, again=True)
+    again = was_done(tx, request)
     for action in actions:
         action.table = find_table(tx, action.given["TableName"])
+    if again:
+        return _replayed(tx, request, actions)
     reasons = [prepare(tx, action) for action in actions]
     refuse_doubles(actions, reasons)
     cancel_if_any(reasons)
@@ -209,11 +211,37 @@ def apply_action(tx: Tx, action: Action) -> None:
         remove_item(tx, table, action.key, action.old)
 
 
-def _figures(request: Request, actions: Sequence[Action], *, again: bool = False) -> Answer:
+def _replayed(read: Read, request: Request, actions: Sequence[Action]) -> Answer:
+    """The answer to a transaction that was done before: it took no more than reading its items.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    wanted = request.get("ReturnConsumedCapacity", "NONE")
+    if wanted == "NONE":
+        return {}
+    spent: dict[str, tuple[TableRecord, float]] = {}
+    for action in actions:
+        table = action.found
+        put = action.given.get("Item")
+        key = request_key(table, action.given["Key"]) if put is None else item_key(table, put)
+        row = read_row(read, table, key)
+        size = row_size(row) if row is not None else 0
+        units = read_units(size, consistent=True, transactional=True)
+        spent[table.name] = table, spent.get(table.name, (table, 0.0))[1] + units
+    return {"ConsumedCapacity": _read_capacity(wanted, spent)}
+
+
+def _read_capacity(wanted: str, spent: Mapping[str, tuple[TableRecord, float]]) -> list[Answer]:
+    """The consumed capacity of reads in a transaction, by table."""
+    return [
+        as_transactional(consumed(table, wanted, units), "ReadCapacityUnits")
+        for table, units in spent.values()
+    ]
+
+
+def _figures(request: Request, actions: Sequence[Action]) -> Answer:
     """Capacity and collection metrics, where asked for."""
     answer: Answer = {}
-    if again:
-        return answer
     wanted = request.get("ReturnConsumedCapacity", "NONE")
     if wanted != "NONE":
         answer["ConsumedCapacity"] = write_capacity(wanted, actions)
@@ -223,7 +251,8 @@ def _figures(request: Request, actions: Sequence[Action], *, again: bool = False
             told = collection_metrics(action.found, action.given.get("Item") or action.given["Key"])
             if told is not None:
                 collections.setdefault(action.found.name, []).append(told)
-        answer["ItemCollectionMetrics"] = collections
+        if collections:
+            answer["ItemCollectionMetrics"] = collections
     return answer
 
 
@@ -239,14 +268,10 @@ def write_capacity(wanted: str, actions: Sequence[Action]) -> list[Answer]:
         for index, more in spent.items():
             by_index[index] = by_index.get(index, 0.0) + more
         by_table[table.name] = table, before + units, by_index
-    told = []
-    for table, units, by_index in by_table.values():
-        one = consumed(table, wanted, units, index_units=by_index)
-        one["WriteCapacityUnits"] = one["CapacityUnits"]
-        if "Table" in one:
-            one["Table"]["WriteCapacityUnits"] = one["Table"]["CapacityUnits"]
-        told.append(one)
-    return told
+    return [
+        as_transactional(consumed(table, wanted, units, index_units=by_index), "WriteCapacityUnits")
+        for table, units, by_index in by_table.values()
+    ]
 
 
 @operation("TransactGetItems", needs=[needs_of_transaction], unauthorised=True)
@@ -272,8 +297,10 @@ def transact_get_items(read: Read, request: TransactGetItemsInput) -> Answer:
         )
     responses: list[Answer] = []
     spent: dict[str, tuple[TableRecord, float]] = {}
-    for table, key, projection in zip(tables, keys, projections, strict=True):
-        row = read_row(read, table, key)
+    rows = [read_row(read, table, key) for table, key in zip(tables, keys, strict=True)]
+    if sum(row_size(row) for row in rows if row is not None) > BYTES_MAX:
+        raise ValidationException("Transaction request exceeds the maximum size of 4 MB")
+    for table, row, projection in zip(tables, rows, projections, strict=True):
         if row is None:
             responses.append({})
         elif projection is None:
@@ -286,8 +313,5 @@ def transact_get_items(read: Read, request: TransactGetItemsInput) -> Answer:
     answer: Answer = {"Responses": responses}
     wanted = request.get("ReturnConsumedCapacity", "NONE")
     if wanted != "NONE":
-        told = [consumed(table, wanted, units) for table, units in spent.values()]
-        for one in told:
-            one["ReadCapacityUnits"] = one["CapacityUnits"]
-        answer["ConsumedCapacity"] = told
+        answer["ConsumedCapacity"] = _read_capacity(wanted, spent)
     return answer

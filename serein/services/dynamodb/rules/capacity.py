@@ -76,6 +76,17 @@ def consumed(
     return shown
 
 
+def as_transactional(told: dict[str, Any], member: str) -> dict[str, Any]:
+    """A ConsumedCapacity with its units told as ReadCapacityUnits or WriteCapacityUnits too, as transactions have it."""
+    told[member] = told["CapacityUnits"]
+    places = [told["Table"]] if "Table" in told else []
+    for kind in ("LocalSecondaryIndexes", "GlobalSecondaryIndexes"):
+        places += told.get(kind, {}).values()
+    for place in places:
+        place[member] = place["CapacityUnits"]
+    return told
+
+
 def add_collection_metrics(
     answer: dict[str, Any], request: Mapping[str, Any], table: TableRecord, key: Mapping[str, Any]
 ) -> None:

@@ -35,6 +35,8 @@ def table_description(
 
     `changing` says whether an update is about "sse" or "warm" throughput, which are then told as being updated.
     """
+    if table.filling:
+        status = "CREATING"
     count, size = (0, 0) if status == "CREATING" else _figures(read, table.id, indexed=False)
     told: Description = {
         "AttributeDefinitions": [
@@ -161,6 +163,14 @@ def _add_settings(
             "SSEType": "KMS",
             "KMSMasterKeyArn": table.sse_key_arn,
         }
+    if table.restored is not None:
+        told["RestoreSummary"] = {
+            "SourceTableArn": table.restored.table_arn,
+            "RestoreDateTime": table.restored.at,
+            "RestoreInProgress": table.filling,
+        }
+        if table.restored.backup_arn:
+            told["RestoreSummary"]["SourceBackupArn"] = table.restored.backup_arn
     if table.table_class:
         told["TableClassSummary"] = {"TableClass": table.table_class}
         if table.table_class_since is not None:

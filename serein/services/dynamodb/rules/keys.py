@@ -109,12 +109,26 @@ def _item_part(attribute: KeyAttribute, item: Item, bytes_max: int) -> str:
 def index_key(index: Index, item: Item) -> IndexKey | None:
     """The key of an item in an index; None where it has not all of its attributes (a sparse index).
 
-    Call `check_index_keys` first: values of wrong type do not get here.
+    What was there before the index may have other types or be empty: it stays out too.
     """
+    if index.more_hash or index.more_sort:
+        return _composite_key(index, item)
+    value = item.get(index.hash.name)
+    if value is None or not value.get(index.hash.type):
+        return None
+    if index.sort is None:
+        return key_text(value), ""
+    sort_value = item.get(index.sort.name)
+    if sort_value is None or not sort_value.get(index.sort.type):
+        return None
+    return key_text(value), key_text(sort_value)
+
+
+def _composite_key(index: Index, item: Item) -> IndexKey | None:
     texts: list[str] = []
     for attribute in index.keys:
         value = item.get(attribute.name)
-        if value is None:
+        if value is None or not value.get(attribute.type):
             return None
         texts.append(key_text(value))
     if index.sort is None:
@@ -122,24 +136,31 @@ def index_key(index: Index, item: Item) -> IndexKey | None:
     return tuple(texts)
 
 
-def check_index_keys(table: TableRecord, item: Item, *, updating: bool = False) -> None:
-    """Attributes that are keys of indexes have their types and are not empty. Raises ValidationException."""
+def check_index_keys(table: TableRecord, item: Item, updated: frozenset[str] | None = None) -> None:
+    """Attributes that are keys of indexes have their types and are not empty. Raises ValidationException.
+
+    Of an update only the attributes that it writes (`updated`) are looked at.
+    """
     for index in table.indexes:
         for attribute in index.hashes:
-            _check_index_part(index, attribute, item, HASH_BYTES_MAX, updating)
+            _check_index_part(index, attribute, item, HASH_BYTES_MAX, updated)
         for attribute in index.sorts:
-            _check_index_part(index, attribute, item, SORT_BYTES_MAX, updating)
+            _check_index_part(index, attribute, item, SORT_BYTES_MAX, updated)
 
 
 def _check_index_part(
-    index: Index, attribute: KeyAttribute, item: Item, bytes_max: int, updating: bool
+    index: Index,
+    attribute: KeyAttribute,
+    item: Item,
+    bytes_max: int,
+    updated: frozenset[str] | None,
 ) -> None:
     value = item.get(attribute.name)
-    if value is None:
+    if value is None or (updated is not None and attribute.name not in updated):
         return
     content = value.get(attribute.type)
     if content is None:
-        if updating:
+        if updated is not None:
             raise ValidationException(
                 "The update expression attempted to update the secondary index key to "
                 "unsupported type"

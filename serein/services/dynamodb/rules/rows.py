@@ -18,6 +18,7 @@ from serein.kernel.operations import Read, Tx
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
 from serein.services.dynamodb.rules.changes import note_change
 from serein.services.dynamodb.rules.expiry import note_expiry
+from serein.services.dynamodb.rules.journal import note_past
 from serein.services.dynamodb.rules.keys import RowKey, index_key
 
 HEADER = 4
@@ -95,6 +96,8 @@ def write_item(
 ) -> int:
     """Store `item` in place of `old`, in the table and its indexes; how many index rows changed."""
     row = encode_row(item, size)
+    if table.journalled:
+        note_past(tx, table, key)
     tx.put_bytes(ITEMS, (table.id, key[0], key[1]), row)
     changed = 0
     for index in table.indexes:
@@ -110,6 +113,8 @@ def remove_item(
     tx: Tx, table: TableRecord, key: RowKey, old: Item, *, expired: bool = False
 ) -> int:
     """Remove an item from the table and its indexes; how many index rows changed."""
+    if table.journalled:
+        note_past(tx, table, key)
     tx.delete(ITEMS, table.id, key[0], key[1])
     changed = 0
     for index in table.indexes:

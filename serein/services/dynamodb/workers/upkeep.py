@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 
 from msgspec.structs import replace
 
-from serein.contracts.change_streams import STREAM_COUNTERS, STREAM_RECORDS, STREAMS, Stream
-from serein.kernel.operations import Context, Tx
+from serein.contracts.change_streams import (
+    STREAM_COUNTERS,
+    STREAM_RECORDS,
+    STREAM_SHARDS,
+    STREAMS,
+    Stream,
+    StreamShard,
+)
+from serein.kernel.operations import Context, Read, Tx
 from serein.services.dynamodb.operations.tables import PURGE_BELL
 from serein.services.dynamodb.operations.transactions import TOKEN_PERIOD_S
 from serein.services.dynamodb.records import (
@@ -19,12 +26,16 @@ from serein.services.dynamodb.records import (
     TABLES,
     TOKENS,
     Backfill,
+    Purge,
 )
+from serein.services.dynamodb.recovery_records import BACKUP_ROWS, JOURNAL
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index
+from serein.store.tables import BytesTable
 
 ROWS_AT_ONCE = 500
 TRIM_PAUSE_S = 600.0
 RECORD_AGE_MAX_S = 24 * 3600
+SHARD_AGE_MAX_S = 4 * 3600
 
 
 async def purge(cx: Context) -> None:
@@ -41,12 +52,26 @@ def purge_batch(tx: Tx) -> None:
     first = next(iter(tx.scan(PURGES)), None)
     if first is None:
         return
-    table = EXPIRIES if first.expiries else INDEX_ROWS if first.indexed else ITEMS
-    keys = [key for key, _ in islice(tx.scan(table, (first.id,)), ROWS_AT_ONCE)]
-    for key in keys:
-        tx.delete(table, *key)
-    if len(keys) < ROWS_AT_ONCE:
-        tx.delete(PURGES, first.id)
+    left = ROWS_AT_ONCE
+    for table in _rows_of(first):
+        keys = [key for key, _ in islice(tx.scan(table, (first.id,)), left)]
+        for key in keys:
+            tx.delete(table, *key)
+        left -= len(keys)
+        if left == 0:
+            return
+    tx.delete(PURGES, first.id)
+
+
+def _rows_of(purge: Purge) -> tuple[BytesTable, ...]:
+    """Where the rows of a purge are."""
+    if purge.backup:
+        return (BACKUP_ROWS,)
+    if purge.expiries:
+        return (EXPIRIES,)
+    if purge.indexed:
+        return (INDEX_ROWS,)
+    return (JOURNAL,) if purge.journal else (ITEMS, JOURNAL)
 
 
 async def backfill(cx: Context) -> None:
@@ -86,6 +111,8 @@ async def trim(cx: Context) -> None:
         for stream in list(cx.read().scan(STREAMS)):
             while await cx.transact(trim_stream, stream):
                 pass
+            if stream.disabled_at is None and roll_due(cx.read(), stream):
+                await cx.transact(roll_shard, stream)
         await cx.clock.sleep_until(cx.clock.now() + TRIM_PAUSE_S)
 
 
@@ -109,4 +136,51 @@ def trim_stream(tx: Tx, stream: Stream) -> bool:
     if closed is not None and closed * 1000 < old:
         tx.delete(STREAMS, stream.account, stream.region, stream.table, stream.label)
         tx.delete(STREAM_COUNTERS, stream.id)
+        tx.delete_range(STREAM_SHARDS, (stream.id,))
+    else:
+        forget_shards(tx, stream)
     return False
+
+
+def open_shard(read: Read, stream: Stream) -> StreamShard:
+    """The shard that a stream's next record goes to."""
+    for shard in read.scan(STREAM_SHARDS, (stream.id,), reverse=True, limit=1):
+        return shard
+    return StreamShard(stream=stream.id, number=0, first=1, started_at=stream.created_at)
+
+
+def roll_due(read: Read, stream: Stream) -> bool:
+    """Whether the open shard of a stream is old enough, and has records."""
+    shard = open_shard(read, stream)
+    counter = read.get(STREAM_COUNTERS, stream.id)
+    has_records = counter is not None and counter.last >= shard.first
+    return has_records and read.now - shard.started_at >= SHARD_AGE_MAX_S
+
+
+def roll_shard(tx: Tx, stream: Stream) -> None:
+    """Close the open shard of a stream and go on in another, its child."""
+    if not roll_due(tx, stream):
+        return
+    shard = open_shard(tx, stream)
+    counter = tx.get(STREAM_COUNTERS, stream.id)
+    assert counter is not None
+    tx.put(STREAM_SHARDS, replace(shard, last=counter.last))
+    tx.put(
+        STREAM_SHARDS,
+        StreamShard(
+            stream=stream.id,
+            number=shard.number + 1,
+            first=counter.last + 1,
+            started_at=tx.now,
+        ),
+    )
+
+
+def forget_shards(tx: Tx, stream: Stream) -> None:
+    """Forget closed shards whose records are all gone."""
+    first = next(iter(tx.scan(STREAM_RECORDS, (stream.id,), limit=1)), None)
+    shards = list(tx.scan(STREAM_SHARDS, (stream.id,)))
+    for shard, child in pairwise(shards):
+        gone = first is None or shard.last is None or int(first[0][1]) > shard.last
+        if gone and tx.now - child.started_at >= RECORD_AGE_MAX_S:
+            tx.delete(STREAM_SHARDS, stream.id, shard.number)

@@ -17,14 +17,17 @@ from serein.contracts.change_streams import (
     STREAM_COUNTERS,
     STREAM_RECORDS,
     Stream,
+    StreamShard,
     sequence_position,
     sequence_text,
 )
 from serein.kernel.operations import Read, operation
 from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
 from serein.services.dynamodbstreams.access import (
+    find_shard,
     find_stream,
     shard_id,
+    shards_of,
     stream_of,
     stream_of_iterator,
     streams_after,
@@ -36,7 +39,6 @@ from serein.services.dynamodbstreams.model import (
     GetRecordsInput,
     GetShardIteratorInput,
     ListStreamsInput,
-    ResourceNotFoundException,
     TrimmedDataAccessException,
 )
 
@@ -44,6 +46,7 @@ Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 STREAMS_MAX = 100
+SHARDS_MAX = 100
 RECORDS_MAX = 1000
 RECORDS_BYTES_MAX = 1024 * 1024
 ITERATOR_AGE_MAX_S = 15 * 60
@@ -74,30 +77,62 @@ def list_streams(read: Read, request: ListStreamsInput) -> Answer:
     return answer
 
 
-@operation("DescribeStream", on=stream_of, ignores=("ShardFilter",))
+@operation("DescribeStream", on=stream_of)
 def describe_stream(read: Read, request: DescribeStreamInput) -> Answer:
-    """A stream and its shard."""
+    """A stream and a page of its shards, or the children of one of them."""
     stream = find_stream(read, request["StreamArn"])
-    numbers = {"StartingSequenceNumber": sequence_text(1)}
-    if stream.disabled_at is not None:
-        numbers["EndingSequenceNumber"] = sequence_text(max(_last(read, stream), 1))
+    shards = shards_of(read, stream)
+    told = [_told(read, stream, shards, place) for place in range(len(shards))]
+    wanted = request.get("ShardFilter")
+    if wanted is not None and "ShardId" in wanted:
+        told = [shard for shard in told if shard.get("ParentShardId") == wanted["ShardId"]]
+    start = request.get("ExclusiveStartShardId")
+    if start is not None:
+        ids = [shard["ShardId"] for shard in told]
+        if start not in ids:
+            raise _invalid(f"Invalid ExclusiveStartShardId: {start}")
+        told = told[ids.index(start) + 1 :]
+    limit = min(request.get("Limit", SHARDS_MAX), SHARDS_MAX)
+    answer: Answer = {
+        "StreamArn": stream.arn,
+        "StreamLabel": stream.label,
+        "StreamStatus": "ENABLED" if stream.disabled_at is None else "DISABLED",
+        "StreamViewType": stream.view,
+        "CreationRequestDateTime": stream.created_at,
+        "TableName": stream.table,
+        "KeySchema": _key_schema(stream),
+        "Shards": told[:limit],
+    }
+    if len(told) > limit:
+        answer["LastEvaluatedShardId"] = told[limit - 1]["ShardId"]
+    return {"StreamDescription": answer}
+
+
+def _key_schema(stream: Stream) -> list[Answer]:
     keys = [{"AttributeName": stream.hash, "KeyType": "HASH"}]
     if stream.sort:
         keys.append({"AttributeName": stream.sort, "KeyType": "RANGE"})
-    shard = shard_id(stream)
-    shards = [{"ShardId": shard, "SequenceNumberRange": numbers}]
-    return {
-        "StreamDescription": {
-            "StreamArn": stream.arn,
-            "StreamLabel": stream.label,
-            "StreamStatus": "ENABLED" if stream.disabled_at is None else "DISABLED",
-            "StreamViewType": stream.view,
-            "CreationRequestDateTime": stream.created_at,
-            "TableName": stream.table,
-            "KeySchema": keys,
-            "Shards": [] if request.get("ExclusiveStartShardId") == shard else shards,
-        }
-    }
+    return keys
+
+
+def _told(read: Read, stream: Stream, shards: list[StreamShard], place: int) -> Answer:
+    """A shard as DescribeStream tells it, with its parent."""
+    shard = shards[place]
+    numbers = {"StartingSequenceNumber": sequence_text(shard.first)}
+    last = _end(read, stream, shard)
+    if last is not None:
+        numbers["EndingSequenceNumber"] = sequence_text(max(last, shard.first))
+    told: Answer = {"ShardId": shard_id(shard), "SequenceNumberRange": numbers}
+    if place:
+        told["ParentShardId"] = shard_id(shards[place - 1])
+    return told
+
+
+def _end(read: Read, stream: Stream, shard: StreamShard) -> int | None:
+    """The position that a closed shard ends with; None while it is open."""
+    if shard.last is not None:
+        return shard.last
+    return None if stream.disabled_at is None else _last(read, stream)
 
 
 def _last(read: Read, stream: Stream) -> int:
@@ -110,39 +145,45 @@ def _last(read: Read, stream: Stream) -> int:
 def get_shard_iterator(read: Read, request: GetShardIteratorInput) -> Answer:
     """Where to begin reading: a token that holds for a quarter of an hour."""
     stream = find_stream(read, request["StreamArn"])
-    if request["ShardId"] != shard_id(stream):
-        raise ResourceNotFoundException(
-            f"Requested resource not found: Shard does not exist: {request['ShardId']}"
-        )
+    shard = find_shard(read, stream, request["ShardId"])
+    end = _end(read, stream, shard)
     kind = request["ShardIteratorType"]
     if kind == "TRIM_HORIZON":
-        number = 1
+        number = shard.first
     elif kind == "LATEST":
-        number = _last(read, stream) + 1
+        number = (_last(read, stream) if end is None else end) + 1
     elif kind == "AT_TIMESTAMP":
-        number = _first_since(read, stream, request)
+        number = _first_since(read, stream, shard, end, request)
     else:
-        number = _numbered(read, stream, request)
+        number = _numbered(read, stream, shard, end, request)
         number += kind == "AFTER_SEQUENCE_NUMBER"
-    return {"ShardIterator": _iterator(stream, number, read.now)}
+    return {"ShardIterator": _iterator(stream, shard, number, read.now)}
 
 
-def _first_since(read: Read, stream: Stream, request: Request) -> int:
+def _first_since(
+    read: Read, stream: Stream, shard: StreamShard, end: int | None, request: Request
+) -> int:
     when = request.get("Timestamp")
     if when is None:
         raise _invalid("Timestamp is required when ShardIteratorType is AT_TIMESTAMP")
-    for key, row in read.scan(STREAM_RECORDS, (stream.id,)):
+    last = _last(read, stream) if end is None else end
+    for key, row in read.scan(STREAM_RECORDS, (stream.id,), start=(shard.first,)):
+        if int(key[1]) > last:
+            break
         if int.from_bytes(row[:8], "big") >= when * 1000:
             return int(key[1])
-    return _last(read, stream) + 1
+    return last + 1
 
 
-def _numbered(read: Read, stream: Stream, request: Request) -> int:
+def _numbered(
+    read: Read, stream: Stream, shard: StreamShard, end: int | None, request: Request
+) -> int:
     try:
         number = sequence_position(request.get("SequenceNumber", ""))
     except ValueError:
         raise _invalid("Invalid SequenceNumber in the request") from None
-    if not 0 < number <= _last(read, stream):
+    last = _last(read, stream) if end is None else end
+    if not shard.first <= number <= max(last, shard.first):
         raise _invalid("SequenceNumber is out of the range of the shard")
     first = next(iter(read.scan(STREAM_RECORDS, (stream.id,), limit=1)), None)
     if first is not None and number < int(first[0][1]) - 1:
@@ -150,8 +191,9 @@ def _numbered(read: Read, stream: Stream, request: Request) -> int:
     return number
 
 
-def _iterator(stream: Stream, number: int, now: float) -> str:
-    return f"{stream.arn}|1|{encode_token('dynamodbstreams', stream.id, number, now)}"
+def _iterator(stream: Stream, shard: StreamShard, number: int, now: float) -> str:
+    token = encode_token("dynamodbstreams", stream.id, shard.number, number, now)
+    return f"{stream.arn}|1|{token}"
 
 
 @operation("GetRecords", on=stream_of_iterator)
@@ -159,7 +201,7 @@ def get_records(read: Read, request: GetRecordsInput) -> Answer:
     """The next records of a shard: at most 1000, at most 1 MB."""
     arn, _, token = request["ShardIterator"].partition("|1|")
     try:
-        id, text, made_at = decode_token("dynamodbstreams", token)
+        id, place, text, made_at = decode_token("dynamodbstreams", token)
         number, age = int(str(text)), read.now - float(str(made_at))
     except (InvalidPageToken, ValueError):
         raise _invalid("Invalid ShardIterator") from None
@@ -168,16 +210,22 @@ def get_records(read: Read, request: GetRecordsInput) -> Answer:
         raise _invalid("Invalid ShardIterator")
     if age > ITERATOR_AGE_MAX_S:
         raise ExpiredIteratorException("Shard iterator expired: iterators are valid for 15 minutes")
+    shard = next((one for one in shards_of(read, stream) if one.number == place), None)
+    if shard is None:
+        raise TrimmedDataAccessException("The records of the shard are trimmed")
+    end = _end(read, stream, shard)
     limit = min(request.get("Limit", RECORDS_MAX), RECORDS_MAX)
     records: list[Any] = []
     total = 0
     for key, row in read.scan(STREAM_RECORDS, (stream.id,), start=(number,), limit=limit):
+        if end is not None and int(key[1]) > end:
+            break
         if records and total + len(row) > RECORDS_BYTES_MAX:
             break
         total += len(row)
         records.append(orjson.Fragment(row[8:]))
         number = int(key[1]) + 1
     answer: Answer = {"Records": records}
-    if stream.disabled_at is None or number <= _last(read, stream):
-        answer["NextShardIterator"] = _iterator(stream, number, read.now)
+    if end is None or number <= end:
+        answer["NextShardIterator"] = _iterator(stream, shard, number, read.now)
     return answer

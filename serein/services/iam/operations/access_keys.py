@@ -9,7 +9,15 @@ from msgspec.structs import replace
 
 from serein.contracts.access_keys import access_key_id, secret_key
 from serein.kernel.operations import Read, Tx, operation
-from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user, page
+from serein.services.iam.access import (
+    Answer,
+    Request,
+    find_user,
+    is_root,
+    name_or_own,
+    on_user,
+    page,
+)
 from serein.services.iam.model import LimitExceededException, NoSuchEntityException
 from serein.services.iam.records import ACCESS_KEYS, KEY_USES, KEYS_OF, ROOT, AccessKey
 
@@ -22,7 +30,7 @@ def _status(key: AccessKey) -> str:
 
 def _owner(read: Read, request: Request) -> str:
     """The name of the keys' user; "" for the account's root, which means itself when it names nobody."""
-    if request.get("UserName") is None and read.principal.kind == "root":
+    if request.get("UserName") is None and is_root(read.principal):
         return ROOT
     return find_user(read, name_or_own(read, request)).name
 

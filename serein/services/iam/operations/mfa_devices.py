@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_enable_virtu
 
 from __future__ import annotations
 
-import importlib
 import io
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from serein.base.later import later
 from serein.contracts.mfa import MFA_DEVICES, MfaDevice, base32_seed, step_of, used
 from serein.kernel.calls import Call
 from serein.kernel.operations import Read, Tx, operation
@@ -19,6 +19,7 @@ from serein.services.iam.access import (
     Answer,
     Request,
     find_user,
+    is_root,
     name_or_own,
     on_user,
     page,
@@ -34,6 +35,11 @@ from serein.services.iam.model import (
 from serein.services.iam.operations.users import describe_user
 from serein.services.iam.records import USERS
 from serein.services.iam.rules.names import ValidationError, path_of, tags_of_request
+
+if TYPE_CHECKING:
+    import segno
+else:
+    segno = later("segno")
 
 DEVICES_PER_USER_MAX = 8
 _SEED_BYTES = 40
@@ -100,8 +106,6 @@ def create_virtual_mfa_device(tx: Tx, request: Request) -> Answer:
 def _qr_code(device: MfaDevice, seed: str) -> bytes:
     label = quote(f"Amazon Web Services:{device.name}@{device.account}", safe="@:")
     text = f"otpauth://totp/{label}?secret={seed}&issuer=Amazon%20Web%20Services"
-    # Loaded with the first device: nothing else needs it.
-    segno: Any = importlib.import_module("segno")
     drawn = io.BytesIO()
     segno.make(text, error="m", micro=False).save(drawn, kind="png", scale=4)
     return drawn.getvalue()
@@ -149,7 +153,7 @@ def _show_virtual(read: Read, device: MfaDevice) -> Answer:
 @operation("ListMFADevices", on=on_user)
 def list_mfa_devices(read: Read, request: Request) -> Answer:
     """A user's devices."""
-    if request.get("UserName") is None and read.principal.kind == "root":
+    if request.get("UserName") is None and is_root(read.principal):
         return {"MFADevices": [], "IsTruncated": False}
     user = find_user(read, name_or_own(read, request))
 

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_saml.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from serein.base.ids import BASE32, new_text
+from serein.base.later import later
 from serein.kernel.calls import Call
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import Answer, Request, tag_list
@@ -22,6 +22,12 @@ from serein.services.iam.model import (
 )
 from serein.services.iam.records import SAML_PROVIDERS, SamlProvider
 from serein.services.iam.rules.names import tags_of_request
+
+if TYPE_CHECKING:
+    from serein.engines.saml import metadata
+else:
+    # The XML libraries are loaded with the first provider.
+    metadata = later("serein.engines.saml.metadata")
 
 PROVIDERS_MAX = 100
 _VALID_S = 100 * 365.25 * 86_400
@@ -49,14 +55,11 @@ def find_saml_provider(read: Read, arn: str) -> SamlProvider:
 
 
 def _valid_until(document: str, now: float) -> float:
-    # The XML libraries are loaded with the first provider.
-    saml: Any = importlib.import_module("serein.engines.saml.metadata")
     try:
-        told = saml.read_metadata(document)
+        told = metadata.read_metadata(document)
     except ValueError as error:
         raise InvalidInputException("Could not parse metadata") from error
-    until: float | None = told.valid_until
-    return now + _VALID_S if until is None else until
+    return now + _VALID_S if told.valid_until is None else told.valid_until
 
 
 def _check_no_keys(request: Request) -> None:

@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from serein.base.ids import BASE32, new_text
 from serein.kernel.operations import Read, Tx, operation
-from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user, page
+from serein.services.iam.access import (
+    Answer,
+    Request,
+    find_user,
+    is_root,
+    name_or_own,
+    on_user,
+    page,
+)
 from serein.services.iam.model import (
     DuplicateCertificateException,
     InvalidCertificateException,
@@ -34,7 +42,7 @@ def _show(certificate: SigningCertificate) -> Answer:
 
 
 def _owner(read: Read, request: Request) -> str:
-    if request.get("UserName") is None and read.principal.kind == "root":
+    if request.get("UserName") is None and is_root(read.principal):
         return ROOT
     return find_user(read, name_or_own(read, request)).name
 
@@ -52,7 +60,7 @@ def _find(read: Read, request: Request) -> SigningCertificate:
 def upload_signing_certificate(tx: Tx, request: Request) -> Answer:
     """Keep a user's certificate."""
     owner = _owner(tx, request)
-    body = request["CertificateBody"].strip()
+    body = request["CertificateBody"]
     certificate = read_certificate(body)
     if certificate.not_valid_after_utc.timestamp() <= tx.now:
         raise InvalidCertificateException("The certificate has expired.")

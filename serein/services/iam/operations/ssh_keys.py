@@ -8,7 +8,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from serein.kernel.operations import Read, Tx, operation
-from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user, page
+from serein.services.iam.access import (
+    Answer,
+    Request,
+    find_user,
+    is_root,
+    name_or_own,
+    on_user,
+    page,
+)
 from serein.services.iam.model import (
     DuplicateSSHPublicKeyException,
     LimitExceededException,
@@ -86,7 +94,7 @@ def get_ssh_public_key(read: Read, request: Request) -> Answer:
 @operation("ListSSHPublicKeys", on=on_user)
 def list_ssh_public_keys(read: Read, request: Request) -> Answer:
     """A user's keys, without their bodies."""
-    if request.get("UserName") is None and read.principal.kind == "root":
+    if request.get("UserName") is None and is_root(read.principal):
         return {"SSHPublicKeys": [], "IsTruncated": False}
     user = find_user(read, name_or_own(read, request))
     keys = read.scan(SSH_KEYS, (read.account, user.name.lower()))

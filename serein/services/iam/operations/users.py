@@ -13,6 +13,7 @@ from serein.services.iam.access import (
     Request,
     boundary_of,
     find_user,
+    is_root,
     name_or_own,
     on_user,
     page,
@@ -110,7 +111,7 @@ def get_user(read: Read, request: Request) -> Answer:
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html
     """
-    if request.get("UserName") is None and read.principal.kind == "root":
+    if request.get("UserName") is None and is_root(read.principal):
         # AWS tells neither name nor path of the root user; when the account began is not known here.
         arn = f"arn:aws:iam::{read.account}:root"
         return {"User": {"UserId": read.account, "Arn": arn, "CreateDate": 0.0}}

@@ -94,7 +94,7 @@ def get_layer_version_by_arn(read: Read, request: Request) -> Answer:
         raise not_there() from error
 
 
-@operation("ListLayerVersions", on=layer_of)
+@operation("ListLayerVersions")
 def list_layer_versions(read: Read, request: Request) -> Answer:
     """A layer's versions, newest first."""
     name = request["LayerName"].rpartition(":")[2]

@@ -186,18 +186,15 @@ def _shown(config: ProvisionedConcurrency) -> Answer:
     return shown
 
 
-def told(tx: Tx, config: ProvisionedConcurrency, allocated: int, reason: str) -> None:
-    """Keep the state of a configuration, unless it has changed meanwhile."""
+def told(
+    tx: Tx, config: ProvisionedConcurrency, allocated: int, possible: int, reason: str
+) -> None:
+    """Keep the state of a configuration, unless it has changed meanwhile; `possible` is what the machine has room for."""
     found = tx.get(PROVISIONED, config.account, config.region, config.function, config.qualifier)
     if found is None or found.modified_at != config.modified_at:
         return
-    status = "READY" if allocated >= config.requested else "IN_PROGRESS"
-    tx.put(
-        PROVISIONED,
-        msgspec.structs.replace(
-            found,
-            allocated=allocated,
-            status="FAILED" if reason else status,
-            reason=reason,
-        ),
-    )
+    wanted = min(config.requested, possible)
+    status = "FAILED" if reason else "READY" if allocated >= wanted else "IN_PROGRESS"
+    changed = msgspec.structs.replace(found, allocated=allocated, status=status, reason=reason)
+    if changed != found:
+        tx.put(PROVISIONED, changed)

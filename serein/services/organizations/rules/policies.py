@@ -60,7 +60,7 @@ _ATTACHED_MAX = 10
 POLICIES_MAX = MappingProxyType({SERVICE_CONTROL_POLICY: 10_000})
 _POLICIES_MAX = 1_000
 _PARSED_AS: MappingProxyType[str, PolicyKind] = MappingProxyType(
-    {SERVICE_CONTROL_POLICY: "scp", RESOURCE_CONTROL_POLICY: "resource"}
+    {SERVICE_CONTROL_POLICY: "scp", RESOURCE_CONTROL_POLICY: "rcp"}
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from serein.kernel.operations import Read, Tx, operation
 from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
 from serein.services.s3 import bodies
-from serein.services.s3.access import bucket_of, find_bucket, put_conditions
+from serein.services.s3.access import bucket_of, find_bucket
 from serein.services.s3.model import (
     CreateBucketRequest,
     DeleteBucketRequest,
@@ -26,6 +26,7 @@ from serein.services.s3.records import (
     Bucket,
     Setting,
 )
+from serein.services.s3.request_keys import bucket_needs
 from serein.services.s3.rules.errors import invalid_argument, refusal
 from serein.services.s3.rules.metadata import BUCKET_TAGS_MAX, NEW_BUCKET_TAGS, checked_tags
 from serein.services.s3.rules.names import REGIONS, check_bucket_name
@@ -69,7 +70,7 @@ def _location(tx: Tx, request: CreateBucketRequest) -> str:
     "CreateBucket",
     on=bucket_of,
     creates=True,
-    conditions=put_conditions,
+    needs=[bucket_needs],
     ignores=("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"),
     unvalidated=True,
 )

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from serein.kernel.operations import Context, Read, Tx, operation
+from serein.kernel.operations import Context, Need, Read, Tx, operation
 from serein.services.s3 import bodies
 from serein.services.s3.access import (
+    PREFIX,
     find_bucket,
     find_object,
     object_of,
-    put_conditions,
     read_source,
     split_copy_source,
 )
@@ -22,6 +22,7 @@ from serein.services.s3.bodies import Received
 from serein.services.s3.model import CopyObjectRequest
 from serein.services.s3.operations.objects import check_readable, new_object
 from serein.services.s3.records import OBJECTS, Bucket, Piece, StoredObject
+from serein.services.s3.request_keys import write_needs
 from serein.services.s3.rules import checksums, conditions
 from serein.services.s3.rules.conditions import check_write
 from serein.services.s3.rules.errors import invalid_argument, refusal
@@ -84,8 +85,7 @@ def _check_change(request: Mapping[str, Any], source: StoredObject) -> None:
     "CopyObject",
     on=object_of,
     action="s3:PutObject",
-    conditions=put_conditions,
-    needs=[read_source],
+    needs=[read_source, write_needs],
     ignores=("RequestPayer",),
     unvalidated=True,
 )
@@ -95,6 +95,8 @@ async def copy_object(cx: Context, request: CopyObjectRequest) -> dict[str, Any]
     read = cx.read()
     find_bucket(read, request)
     source = find_source(read, request)
+    if source.tags and request.get("TaggingDirective") != "REPLACE":
+        _judge_tags(cx, request)
     _check_change(request, source)
     check_write(request, read.get(OBJECTS, request["Bucket"], request["Key"]), request["Key"])
     if source.size > COPY_BYTES_MAX:
@@ -104,6 +106,14 @@ async def copy_object(cx: Context, request: CopyObjectRequest) -> dict[str, Any]
         )
     received = await _take(cx, read, source, checksums.asked(request))
     return await bodies.store(cx, received, _store_copy, request, source, received)
+
+
+def _judge_tags(cx: Context, request: CopyObjectRequest) -> None:
+    """Tags are copied by who may read and write them. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
+    bucket, key, version = split_copy_source(request["CopySource"])
+    action = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
+    cx.judge(Need(action, f"{PREFIX}{bucket}/{key}"))
+    cx.judge(Need("s3:PutObjectTagging", f"{PREFIX}{request['Bucket']}/{request['Key']}"))
 
 
 async def _take(cx: Context, read: Read, source: StoredObject, algorithm: str) -> Received:

@@ -13,7 +13,6 @@ from serein.services.s3.access import (
     check_version_id,
     find_bucket,
     object_of,
-    put_conditions,
     versioned,
 )
 from serein.services.s3.model import (
@@ -36,7 +35,6 @@ _DIRECTORY_ONLY = (
     "DeleteObject",
     on=object_of,
     action=versioned("DeleteObject"),
-    conditions=put_conditions,
     needs=[bypass],
     ignores=("MFA", "RequestPayer"),
     unvalidated=True,

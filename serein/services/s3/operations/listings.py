@@ -7,7 +7,7 @@ from typing import Any
 
 from serein.kernel.operations import Read, operation
 from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
-from serein.services.s3.access import bucket_of, find_bucket, list_conditions
+from serein.services.s3.access import bucket_of, find_bucket
 from serein.services.s3.model import (
     ListObjectsRequest,
     ListObjectsV2Request,
@@ -81,7 +81,6 @@ def _prefixes(prefixes: list[str], encode: Callable[[str], str]) -> list[dict[st
     "ListObjectsV2",
     on=bucket_of,
     action="s3:ListBucket",
-    conditions=list_conditions,
     ignores=("RequestPayer", "OptionalObjectAttributes"),
     unvalidated=True,
 )
@@ -129,7 +128,6 @@ def _after(bucket: str, token: str) -> str:
     "ListObjects",
     on=bucket_of,
     action="s3:ListBucket",
-    conditions=list_conditions,
     ignores=("RequestPayer", "OptionalObjectAttributes"),
     unvalidated=True,
 )
@@ -157,7 +155,6 @@ def list_objects(read: Read, request: ListObjectsRequest) -> dict[str, Any]:
     "ListObjectVersions",
     on=bucket_of,
     action="s3:ListBucketVersions",
-    conditions=list_conditions,
     ignores=("RequestPayer", "OptionalObjectAttributes"),
     unvalidated=True,
 )

@@ -13,7 +13,7 @@ import msgspec
 from serein.base.ids import new_text
 from serein.kernel.operations import Context, Read, Tx, operation
 from serein.services.s3 import bodies
-from serein.services.s3.access import find_bucket, object_of, put_conditions, read_source
+from serein.services.s3.access import find_bucket, object_of, read_source
 from serein.services.s3.bodies import Received
 from serein.services.s3.model import (
     AbortMultipartUploadRequest,
@@ -25,6 +25,7 @@ from serein.services.s3.model import (
 from serein.services.s3.operations.copies import find_source
 from serein.services.s3.operations.objects import new_object
 from serein.services.s3.records import OBJECTS, PARTS, UPLOADS, Part, PartOf, Piece, Upload
+from serein.services.s3.request_keys import write_needs
 from serein.services.s3.rules import checksums
 from serein.services.s3.rules.conditions import check_write
 from serein.services.s3.rules.errors import invalid_argument, refusal
@@ -72,7 +73,7 @@ def _checksum_type(algorithm: str, asked: str | None) -> str:
     "CreateMultipartUpload",
     on=object_of,
     action="s3:PutObject",
-    conditions=put_conditions,
+    needs=[write_needs],
     ignores=("RequestPayer",),
     unvalidated=True,
 )
@@ -218,7 +219,6 @@ async def upload_part_copy(cx: Context, request: UploadPartCopyRequest) -> dict[
     "CompleteMultipartUpload",
     on=object_of,
     action="s3:PutObject",
-    conditions=put_conditions,
     ignores=("RequestPayer",),
     unvalidated=True,
 )

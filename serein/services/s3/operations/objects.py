@@ -12,7 +12,6 @@ from serein.services.s3.access import (
     find_bucket,
     find_object,
     object_of,
-    put_conditions,
     versioned,
 )
 from serein.services.s3.bodies import Received
@@ -23,6 +22,7 @@ from serein.services.s3.model import (
     PutObjectRequest,
 )
 from serein.services.s3.records import OBJECTS, Bucket, StoredObject
+from serein.services.s3.request_keys import attribute_needs, write_needs
 from serein.services.s3.rules import acls, checksums, conditions, lifecycle, metadata, ranges
 from serein.services.s3.rules.errors import invalid_argument, refusal
 from serein.services.s3.rules.names import check_key
@@ -74,7 +74,7 @@ def new_object(
     )
 
 
-@operation("PutObject", on=object_of, conditions=put_conditions, unvalidated=True)
+@operation("PutObject", on=object_of, needs=[write_needs], unvalidated=True)
 async def put_object(cx: Context, request: PutObjectRequest) -> dict[str, Any]:
     """Store an object. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
     check_key(request["Key"])
@@ -231,6 +231,7 @@ def _part_of(found: StoredObject, number: int, request: Mapping[str, Any]) -> tu
     "GetObjectAttributes",
     on=object_of,
     action=versioned("GetObjectAttributes"),
+    needs=[attribute_needs],
     unvalidated=True,
 )
 def get_object_attributes(read: Read, request: GetObjectAttributesRequest) -> dict[str, Any]:

@@ -66,7 +66,9 @@ async def _answer(cx: Context, request: HttpRequest, bucket: str) -> HttpRespons
         redirect = website.routed(configuration, asked, request.scheme, host, error.status)
         if redirect is not None:
             return _redirected(redirect)
-        if error.code == "NoSuchKey" and asked and not asked.endswith("/"):
+        # Who may not list is told AccessDenied of a missing key, and still sent on to the folder.
+        missing = error.code in ("NoSuchKey", "AccessDenied")
+        if missing and asked and not asked.endswith("/"):
             folder = website.index_key(configuration, asked + "/")
             if await _is_there(cx, bucket, folder):
                 return _redirected(Redirect(302, f"/{quote(asked, safe='/~-._')}/"))

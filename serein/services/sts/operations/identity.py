@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serein.contracts.access_keys import account_of_key
+from serein.contracts.authorization_messages import decoded_or_none
 from serein.kernel.operations import Read, operation
 from serein.services.sts.access import check_caller
 from serein.services.sts.model import InvalidAuthorizationMessageException
@@ -39,10 +40,11 @@ def get_access_key_info(read: Read, request: Request) -> Answer:
 
 @operation("DecodeAuthorizationMessage")
 def decode_authorization_message(read: Read, request: Request) -> Answer:
-    """Refused for every message: only some services encode their refusals, and none of those is here.
+    """What an encoded refusal says.
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html
     """
-    raise InvalidAuthorizationMessageException(
-        "Message is not a valid encoded authorization message."
-    )
+    found = decoded_or_none(read.snapshot, request["EncodedMessage"])
+    if found is None:
+        raise InvalidAuthorizationMessageException("Invalid authorization message.")
+    return {"DecodedMessage": found}

@@ -18,6 +18,7 @@ from serein.services.sts.access import (
     session_conditions,
     tag_session,
 )
+from serein.services.sts.operations.devices import check_device
 from serein.services.sts.operations.issuing import issue
 from serein.services.sts.rules.session_policies import session_limits
 from serein.services.sts.rules.words import AccessDenied
@@ -39,7 +40,7 @@ def _check_long_term(caller: Principal, operation_name: str) -> None:
         raise AccessDenied(f"Cannot call {operation_name} with session credentials")
 
 
-@operation("GetSessionToken", unauthorised=True)
+@operation("GetSessionToken", unauthorised=True, ignores=("MinimumSessionTokenSize",))
 async def get_session_token(cx: Context, request: Request) -> Answer:
     """Temporary credentials of the calling user; no policy can deny them.
 
@@ -47,10 +48,13 @@ async def get_session_token(cx: Context, request: Request) -> Answer:
     """
     caller = check_caller(cx.principal)
     _check_long_term(caller, "GetSessionToken")
-    if request.get("SerialNumber") or request.get("TokenCode"):
-        raise AccessDenied("MultiFactorAuthentication failed, unable to validate MFA code.  ")
+    shown = await check_device(cx, caller, request)
     now = float(int(cx.now))
-    facts = SessionFacts(issued_at=now, expires_at=now + _duration(caller, request))
+    facts = SessionFacts(
+        issued_at=now,
+        expires_at=now + _duration(caller, request),
+        mfa_at=now if shown else None,
+    )
     return {"Credentials": await issue(cx, replace(caller, session=facts))}
 
 
@@ -59,6 +63,7 @@ async def get_session_token(cx: Context, request: Request) -> Answer:
     on=on_federated_user,
     needs=[tag_session],
     conditions=session_conditions,
+    ignores=("MinimumSessionTokenSize",),
 )
 async def get_federation_token(cx: Context, request: Request) -> Answer:
     """Temporary credentials of a federated user: what the caller and the given policies both allow.

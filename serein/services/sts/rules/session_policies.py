@@ -80,6 +80,28 @@ def _check_arns(arns: list[str], account: str) -> None:
             )
 
 
+def tags_checked(given: Mapping[str, str]) -> dict[str, str]:
+    """Tags that an identity provider passes, under the same rules. Raises ValidationError."""
+    return _tags({"Tags": [{"Key": key, "Value": value} for key, value in given.items()]})
+
+
+def tags_of_token(claim: object) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Tags and transitive keys of a web identity token's claim. Raises ValidationError.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_adding-assume-role-idp
+    """
+    if not isinstance(claim, dict):
+        return {}, ()
+    told = claim.get("principal_tags")
+    keys = claim.get("transitive_tag_keys")
+    tags: dict[str, str] = {}
+    for key, values in told.items() if isinstance(told, dict) else ():
+        value = values[0] if isinstance(values, list) and values else values
+        tags[str(key)] = str(value)
+    listed = keys if isinstance(keys, list) else []
+    return tags_checked(tags), tuple(str(key) for key in listed)
+
+
 def _tags(request: Mapping[str, Any]) -> dict[str, str]:
     tags: dict[str, str] = {}
     seen: set[str] = set()

@@ -1,0 +1,13 @@
+"""Application Auto Scaling."""
+
+from __future__ import annotations
+
+from serein.kernel.services import Service, Worker
+from serein.services.applicationautoscaling.operations import policies, schedules, targets
+from serein.services.applicationautoscaling.workers import scaling
+
+SERVICE = Service(
+    name="application-autoscaling",
+    operations=(targets, policies, schedules),
+    workers=(Worker(name="application-autoscaling.scale", run=scaling.scale),),
+)

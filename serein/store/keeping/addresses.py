@@ -1,0 +1,64 @@
+"""Stores by the address that people write: a data directory, or the URL of a PostgreSQL database."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from serein.store.errors import StoreError
+from serein.store.interface import Store
+from serein.store.keeping.sources import Folder, Source, connect
+from serein.store.sqlite.engine import SqliteStore
+
+POSTGRES = ("postgresql://", "postgres://")
+
+
+def is_url(address: str) -> bool:
+    """Whether it names a database rather than a directory. Raises StoreError for a URL of another kind."""
+    if address.startswith(POSTGRES):
+        return True
+    if "://" in address:
+        scheme = address.partition("://")[0]
+        raise StoreError(
+            f"{scheme}:// is no kind of store: name a data directory or a postgresql:// database"
+        )
+    return False
+
+
+def store_at(address: str) -> Store:
+    """The store at an address, not opened yet. Raises StoreError."""
+    if not is_url(address):
+        return SqliteStore(Path(address))
+    # Loaded only here: who has no PostgreSQL does not wait for its driver.
+    module: Any = importlib.import_module("serein.store.postgresql.store")
+    store: Store = module.PostgresStore(address)
+    return store
+
+
+@contextlib.asynccontextmanager
+async def opened_store(address: str) -> AsyncIterator[Store]:
+    """The store at an address, to be written to; nobody else may have it open. Raises StoreError."""
+    store = store_at(address)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def opened_source(address: str) -> AsyncIterator[Source]:
+    """What is at an address, to be read; a server may be using it. Raises StoreError."""
+    if is_url(address):
+        async with opened_store(address) as store:
+            yield store
+        return
+    folder = Folder(Path(address))
+    connect(folder.directory).close(True)
+    try:
+        yield folder
+    finally:
+        folder.close()

@@ -1,0 +1,1 @@
+"""The whole cloud in one process under a seed and a fake clock: crashes, late answers, lost doorbells, and what must hold."""
