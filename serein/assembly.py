@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import importlib
 import os
-import signal
 import socket
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import msgspec
-import orjson
 
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
 from serein.base.later import later
-from serein.base.siblings import Siblings
 from serein.base.virtual_clock import VirtualClock
 from serein.front.access_pages import AccessPages
 from serein.front.aws_api import AwsApi
@@ -39,18 +33,16 @@ from serein.front.server import Server
 from serein.kernel.authorise import Authoriser
 from serein.kernel.calls import Principal, Scope, root_of, service_principal
 from serein.kernel.courier import Courier
+from serein.kernel.crew import Crew
+from serein.kernel.development import Development
 from serein.kernel.dispatch import Dispatch
-from serein.kernel.doorbell import Doorbell, SiblingBell
-from serein.kernel.fault_book import FaultBook
-from serein.kernel.faults import Faults
+from serein.kernel.doorbell import Doorbell
 from serein.kernel.fences import behind
-from serein.kernel.hub import Hub
 from serein.kernel.leases import LEASES, TERMS, Lease
 from serein.kernel.leasing import Leasing
 from serein.kernel.operations import Context
 from serein.kernel.services import Registry, Service, Worker
 from serein.kernel.sweeper import Holds, Sweeper
-from serein.kernel.timekeeping import Timekeeper, kept_standing
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
 from serein.runtimes.pool import PoolSettings, probe_isolation
@@ -73,7 +65,7 @@ from serein.store.errors import StoreError, StoreUnavailable
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
 from serein.store.sqlite.engine import SqliteStore
-from serein.store.sqlite.shared import SharedSqliteStore, prepare
+from serein.store.sqlite.shared import SharedSqliteStore
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.models import Wire
 
@@ -83,9 +75,6 @@ else:
     tls = later("serein.front.tls")
 
 Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
-
-FUNCTION_USERS_SPARE = 64
-"""Between the user ids that the functions of one worker process have, and the next one's."""
 
 
 class StartFailure(Exception):
@@ -127,31 +116,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.ephemeral or (self.data is None and self.store is None)
 
 
-@contextlib.contextmanager
-def prepare_shared(config: Config) -> Iterator[None]:
-    """Hold the data directory for worker processes to come, its store made ready. Raises StartFailure."""
-    assert config.data is not None
-    try:
-        lock = prepare(config.data)
-    except (StoreError, OSError) as error:
-        raise StartFailure(str(error)) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def settings_of_sibling(settings: PoolSettings, siblings: Siblings) -> PoolSettings:
-    """What one of several processes may have of the machine: a share of the places, users and a folder of its own."""
-    slot, users = siblings.slot, settings.processes_max + FUNCTION_USERS_SPARE
-    return msgspec.structs.replace(
-        settings,
-        work=f"{settings.work}/worker-{slot + 1}",
-        processes_max=max(4, -(-settings.processes_max // siblings.count)),
-        user_base=settings.user_base + slot * users,
-    )
-
-
 class House:
     """One running Serein.
 
@@ -164,27 +128,26 @@ class House:
         *,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
-        siblings: Siblings | None = None,
-        hub: Hub | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self.config = config
-        self.siblings = siblings
-        self.hub = hub
+        self.crew = crew
         self.clock = clock or (VirtualClock() if config.development else SystemClock())
         self.randomness = randomness or SystemRandomness()
-        is_alone = siblings is None and config.store is None
+        is_alone = crew is None and config.store is None
         self.owner = "" if is_alone else new_uuid(self.randomness)
         """What leases know this life of this process by."""
         self.trail = Trail()
         self.doorbell = Doorbell(self.clock)
-        if siblings is not None:
-            self.doorbell.elsewhere = bell = SiblingBell(siblings)
-            bell.attach(self.doorbell)
+        if crew is not None:
+            crew.connect(self.doorbell)
         self._lifts: Callable[[Handler], Handler] | None = None
         """How a handler has to run where reads wait for a network."""
         self.store = self._make_store()
         self.identities = iam.StoredIdentities(self.clock)
-        self.functions = Functions(self._pool_settings(), siblings)
+        self.functions = Functions(
+            self._pool_settings(), crew.siblings if crew is not None else None
+        )
         self.registry = Registry(self._services())
         self.wire = Wire(self.registry.services)
         self.dispatch = Dispatch(
@@ -202,18 +165,9 @@ class House:
         self.workers = Workers(self.clock, self.leasing)
         holding = [one for service in self.registry.services.values() for one in service.holds]
         self.sweeper = Sweeper(self.store, holding, self.clock)
-        self.timekeeper = (
-            Timekeeper(self.clock, self.store, self.doorbell, self.idle)
-            if isinstance(self.clock, VirtualClock)
-            else None
-        )
-        self.faults = Faults(self.dispatch, self.clock, _crash)
-        """What goes wrong on purpose in this process; for tests. `fault_book` is what people are let at, in development."""
-        self.fault_book = (
-            FaultBook(self.faults, self.store, self.doorbell, self.clock, self.randomness)
-            if config.development
-            else None
-        )
+        self.development = Development(self.dispatch, self.idle, is_on=config.development)
+        self.faults = self.development.faults
+        """What goes wrong on purpose in this process, for tests."""
         self.front = self._make_front()
         self.server: Server | None = None
         self.endpoint = ""
@@ -253,19 +207,15 @@ class House:
             isolate=config.isolation != "off",
             required=config.isolation == "required",
         )
-        if self.siblings is None:
-            return settings
-        return settings_of_sibling(settings, self.siblings)
+        return settings if self.crew is None else self.crew.share_of(settings)
 
     def _make_store(self) -> Store:
         if self.config.store is not None:
             return self._make_postgres(self.config.store)
         if self.config.data is None:
             return MemoryStore()
-        if self.siblings is not None:
-            return SharedSqliteStore(
-                self.config.data, self.siblings, free_bytes_min=self.config.free_bytes_min
-            )
+        if self.crew is not None:
+            return self.crew.store_in(self.config.data, self.config.free_bytes_min)
         return SqliteStore(self.config.data, free_bytes_min=self.config.free_bytes_min)
 
     def _make_postgres(self, address: str) -> Store:
@@ -309,7 +259,7 @@ class House:
             reset=self.reset if config.is_ephemeral else None,
             room=lambda: self.store.room(),
             figures=self.figures,
-            neighbours=self.hub,
+            neighbours=self.crew.hub if self.crew is not None else None,
             caretakers=Caretakers(
                 api=api,
                 dispatch=self.dispatch,
@@ -324,13 +274,12 @@ class House:
                 is_open=config.auth_open,
             ).pages,
             rooms={
-                "/_serein/clock": ClockRoom(self.clock, self.timekeeper).room(),
-                "/_serein/faults": FaultsRoom(self.fault_book, self.registry).room(),
+                "/_serein/clock": ClockRoom(self.clock, self.development.timekeeper).room(),
+                "/_serein/faults": FaultsRoom(self.development.fault_book, self.registry).room(),
             },
         )
-        if self.hub is not None:
-            self.hub.answer("metrics", pages.metrics)
-            self.hub.answer("health", self._health_here)
+        if self.crew is not None and self.leasing is not None:
+            self.crew.answer(pages.metrics, self._count_connections, self.leasing)
         sites = [site for service in self.registry.services.values() for site in service.sites]
         hosts = Hosts(sites)
         front = Front(
@@ -345,19 +294,8 @@ class House:
         self.dispatch.fetcher = self.outbound
         return front
 
-    def _health_here(self) -> bytes:
-        """A line about this worker process, for the health page of any."""
-        assert self.hub is not None
-        assert self.leasing is not None
-        connections = 0 if self.server is None else self.server.connections_count
-        return orjson.dumps(
-            {
-                "worker": self.hub.number,
-                "pid": os.getpid(),
-                "connections": connections,
-                "leases": self.leasing.held,
-            }
-        )
+    def _count_connections(self) -> int:
+        return 0 if self.server is None else self.server.connections_count
 
     def handle(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         """The answer to a request, as a listener would have it."""
@@ -373,17 +311,13 @@ class House:
 
     async def open(self) -> None:
         """Make the store ready and start courier and workers. Raises StartFailure."""
-        if self.siblings is not None:
-            self.siblings.attach(asyncio.get_running_loop())
+        if self.crew is not None:
+            self.crew.open()
         try:
             await self.store.open()
         except (StoreError, OSError) as error:
             raise StartFailure(str(error)) from error
-        if self.timekeeper is not None:
-            self.timekeeper.open()
-            self.workers.start("clock", self.timekeeper.run)
-        if self.fault_book is not None:
-            self.workers.start("faults", self.fault_book.run)
+        self.development.open(self.workers)
         # Functions reach Serein by a listener of their own, where open mode does not hold.
         inside = self._handler(self.handle_inside)
         self.functions.serve = Server(inside, clock=self.clock).connection
@@ -402,22 +336,11 @@ class House:
 
     def _make_leasing(self) -> Leasing | None:
         """Who of several processes does what goes on by itself: each is to have its share."""
-        siblings = self.siblings
-        if siblings is None:
-            if self.config.store is None:
-                return None
-            return Leasing(self.store, self.clock, self.doorbell, self.owner)
-        slot, count = siblings.slot, siblings.count
-        leasing = Leasing(
-            self.store,
-            self.clock,
-            self.doorbell,
-            self.owner,
-            prefers=lambda name: crc32(name.encode()) % count == slot,
-        )
-        if self.hub is not None:
-            self.hub.on_gone = leasing.note_gone
-        return leasing
+        if self.crew is not None:
+            return self.crew.leasing(self.store, self.clock, self.doorbell, self.owner)
+        if self.config.store is None:
+            return None
+        return Leasing(self.store, self.clock, self.doorbell, self.owner)
 
     async def _run_courier(self, lease: Lease | None) -> None:
         if lease is not None:
@@ -448,12 +371,12 @@ class House:
         config = self.config
         self.server = server = Server(self._handler(self.front.handle), clock=self.clock)
         try:
-            if self.siblings is not None:
-                port = server.share(sockets[0], self.siblings)
+            if self.crew is not None:
+                port = server.share(sockets[0], self.crew.siblings)
             else:
                 port = await server.listen(config.host, config.port)
-            if config.tls_port is not None and self.siblings is not None:
-                server.share(sockets[1], self.siblings, tls=self._tls(), tls_only=True)
+            if config.tls_port is not None and self.crew is not None:
+                server.share(sockets[1], self.crew.siblings, tls=self._tls(), tls_only=True)
             elif config.tls_port is not None:
                 await server.listen(config.host, config.tls_port, tls=self._tls(), tls_only=True)
         except OSError as error:
@@ -505,8 +428,8 @@ class House:
                 await self.leasing.give_back()
         self.outbound.close()
         await self.store.close()
-        if self.siblings is not None:
-            self.siblings.detach()
+        if self.crew is not None:
+            self.crew.close()
 
     async def reset(self) -> None:
         """Forget everything; only for a house in memory."""
@@ -515,8 +438,7 @@ class House:
         elif isinstance(self.store, SharedSqliteStore):
             # Leases are the processes', not the house's.
             await self.store.wipe(keep=(LEASES.name, TERMS.name))
-        if self.timekeeper is not None:
-            await self.timekeeper.reset()
+        await self.development.reset()
 
     def whereabouts(self) -> str:
         """Where the data is, for people: never with a password."""
@@ -539,7 +461,7 @@ class House:
 
     def warnings(self) -> list[str]:
         """What the user should know at the start; for a house that is open."""
-        return [*self._isolation_warnings(), *self._clock_warnings()]
+        return [*self._isolation_warnings(), *self.development.warnings()]
 
     def _isolation_warnings(self) -> list[str]:
         found = self.functions.isolation
@@ -548,19 +470,6 @@ class House:
         return [
             "Functions are not fully isolated on this machine (--isolation required would refuse to run): "
             + "; ".join(found.reasons)
-        ]
-
-    def _clock_warnings(self) -> list[str]:
-        standing = kept_standing(self.store.snapshot())
-        if self.timekeeper is not None:
-            if standing.is_real:
-                return []
-            return [f"The house's clock was moved: it shows {_time_text(self.clock.now())}."]
-        if standing.is_real:
-            return []
-        return [
-            "This data was last used with a clock that was moved (serein clock); it now goes by the real time, so "
-            "what is timed may come earlier or later. With --dev the clock goes on where it was."
         ]
 
     def waits_for_the_world(self) -> bool:
@@ -576,12 +485,3 @@ def blob_holders() -> list[Holds]:
     """Every table of every service whose records point at blobs, and how."""
     services = House(Config()).registry.services.values()
     return [one for service in services for one in service.holds]
-
-
-def _crash() -> None:
-    """End this process as a power cut would."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _time_text(when: float) -> str:
-    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -235,6 +235,8 @@ async def database(url: str) -> list[Finding]:
                     f"{rows} records in {len(sums)} tables, {bytes_text(size)}, all as written",
                 )
             ]
+        # Opened anew: within one look at a database a table is either records or bytes.
+        async with opened_store(url) as store:
             blobs = await check_blobs(store, blob_holders())
             found += [Finding("bad", f"missing: {one}", RESTORE) for one in blobs.missing]
             found += [Finding("bad", one, RESTORE) for one in blobs.damaged]

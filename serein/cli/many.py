@@ -15,15 +15,24 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 import uvloop
 
-from serein.assembly import Config, House, StartFailure, prepare_shared
+from serein.assembly import Config, House, StartFailure
+from serein.base.later import later
 from serein.base.siblings import SIBLINGS_MAX, Siblings
 from serein.cli.supervisor import Supervisor
+from serein.kernel.crew import Crew, prepared
 from serein.kernel.hub import Hub
+from serein.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from serein.front import tls
+else:
+    tls = later("serein.front.tls")
 
 BACKLOG = 1024
 MEMORY_FOLDER = Path("/dev/shm")
@@ -72,7 +81,12 @@ def run_workers(
         if config.data is None:
             folder = stack.enter_context(folder_in_memory())
             config = msgspec.structs.replace(config, data=folder, ephemeral=True)
-        stack.enter_context(prepare_shared(config))
+        assert config.data is not None
+        try:
+            stack.enter_context(prepared(config.data))
+        except StoreError as error:
+            raise StartFailure(str(error)) from error
+        config = with_certificate(config)
         sockets = bind(config)
         for one in sockets:
             stack.enter_context(one)
@@ -105,7 +119,7 @@ async def _work(
     """One worker process, from its start to its end."""
     hub = Hub(line, siblings.slot)
     await hub.open()
-    house = House(config, siblings=siblings, hub=hub)
+    house = House(config, crew=Crew(siblings, hub))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -135,6 +149,19 @@ async def _beat(siblings: Siblings) -> None:
     while True:
         siblings.beat()
         await asyncio.sleep(BEAT_S)
+
+
+def with_certificate(config: Config) -> Config:
+    """With TLS and no certificate given: one is made here, once, so that all show the same. Raises StartFailure."""
+    if config.tls_port is None or config.tls_cert is not None or config.data is None:
+        return config
+    try:
+        certificate, key = tls.kept_self_signed(
+            config.data / "tls", time.time(), tls.host_names([config.region])
+        )
+    except OSError as error:
+        raise StartFailure(f"The TLS certificate cannot be made: {error}") from error
+    return msgspec.structs.replace(config, tls_cert=certificate, tls_key=key)
 
 
 def bind(config: Config) -> list[socket.socket]:

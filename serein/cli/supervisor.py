@@ -72,7 +72,9 @@ class Supervisor:
         *,
         grace_s: float,
         on_ready: Callable[[], None],
+        stuck_s_max: float = STUCK_S_MAX,
     ) -> None:
+        self._stuck_s_max = stuck_s_max
         self._siblings = siblings
         self._run = run
         self._grace_s = grace_s
@@ -259,7 +261,7 @@ class Supervisor:
             beats = self._siblings.beats(worker.slot)
             if beats != worker.beats:
                 worker.beats, worker.beaten_at = beats, now
-            limit_s = STUCK_S_MAX if worker.ready_at else START_S_MAX
+            limit_s = self._stuck_s_max if worker.ready_at else START_S_MAX
             is_late = self._stopping_until is not None and now > self._stopping_until
             if is_late or now - worker.beaten_at > limit_s:
                 if not is_late:
@@ -310,5 +312,7 @@ class Supervisor:
         try:
             worker.line.settimeout(1.0)
             worker.line.sendall(frame(message))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has ended, and will be missed in a moment
         except OSError as error:
             log.warning("worker process %d does not listen: %s", worker.slot + 1, error)

@@ -146,12 +146,7 @@ def command(
         raise click.UsageError(
             f"--auth {auth} is for loopback only; to listen on {host} use --auth strict."
         )
-    if len(account) != 12 or not account.isdigit():
-        raise click.UsageError(f"--account wants 12 digits, not {account!r}.")
-    if store and (ephemeral or workers != 1):
-        raise click.UsageError(
-            "--store does not go with --ephemeral or --workers: start another node on the same database."
-        )
+    _check_usage(account, together=bool(store) and (ephemeral or workers != 1))
     config = Config(
         host=host,
         port=port,
@@ -179,6 +174,15 @@ def command(
         raise click.ClickException(str(error)) from error
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _check_usage(account: str, *, together: bool) -> None:
+    if len(account) != 12 or not account.isdigit():
+        raise click.UsageError(f"--account wants 12 digits, not {account!r}.")
+    if together:
+        raise click.UsageError(
+            "--store does not go with --ephemeral or --workers: start another node on the same database."
+        )
 
 
 def _tune() -> None:

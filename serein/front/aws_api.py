@@ -78,6 +78,7 @@ class AwsApi:
         self._credentials = credentials
         self._account = account
         self._region = region
+        self._signing_names: dict[str, str] = {}
         self._raw = [s for s in dispatch.registry.services.values() if s.raw is not None]
         self._decorated = {
             name: service.decorate
@@ -116,7 +117,8 @@ class AwsApi:
         try:
             presented = self._credentials.read(request)
             if presented is not None and presented.service != service:
-                raise SignatureProblem("wrong_service", {"service": service})
+                told = {"service": presented.service, "expected": service}
+                raise SignatureProblem("wrong_service", told)
             caller = self._credentials.check(request, presented)
         except SignatureProblem as problem:
             raise aws_error(problem, "rest-json") from problem
@@ -131,6 +133,8 @@ class AwsApi:
         caller: Caller,
         body: Body,
     ) -> Call:
+        if caller.credential is not None and caller.presented is not None:
+            self._check_service(caller.presented, target)
         params = operation.parse(request, body, target)
         headers = request.headers
         scope = Scope(
@@ -146,6 +150,17 @@ class AwsApi:
             signed=_signed(caller.presented) if target.service == "s3" else None,
         )
         return Call(target.service, target.operation, params, caller.principal, scope)
+
+    def _check_service(self, presented: Presented, target: Target) -> None:
+        """A signature for one service is none for another. Raises SignatureProblem."""
+        expected = self._signing_names.get(target.service)
+        if expected is None:
+            facts = self._wire.service(target.service).facts
+            expected = self._signing_names[target.service] = facts.signing_name
+        if presented.service != expected and presented.service:
+            raise SignatureProblem(
+                "wrong_service", {"service": presented.service, "expected": expected}
+            )
 
     def _decoded(self, request: HttpRequest, body: bytes, caller: Caller) -> bytes:
         """The body without aws-chunked framing; its trailers count as headers then."""

@@ -25,7 +25,7 @@ from serein.engines.policy import (
     refusal_message,
 )
 from serein.kernel.calls import Call, Principal
-from serein.kernel.conditions import Circumstances
+from serein.kernel.conditions import Circumstances, whence
 from serein.kernel.identities import Identities, Membership, PrincipalPolicies
 from serein.kernel.operations import Conditions, Need, OperationSpec, Read
 from serein.kernel.refusals import Needs, Refusal, Refusals
@@ -61,14 +61,16 @@ class Verdicts:
     """What one principal was allowed under one state of its policies, where no statement asked for circumstances.
 
     Such an answer follows from the key alone, so it holds until the policies (a new object then) or the resource's change.
+    Where statements asked no more than whence a call comes, that is part of the key (`allowed_from`).
     """
 
-    __slots__ = ("allowed", "identity", "policies", "principal", "session")
+    __slots__ = ("allowed", "allowed_from", "identity", "policies", "principal", "session")
 
     def __init__(self, principal: Principal, policies: PrincipalPolicies) -> None:
         self.principal = principal
         self.policies = policies
         self.allowed: set[tuple[object, ...]] = set()
+        self.allowed_from: set[tuple[object, ...]] = set()
         self.identity = PolicySet(policies.identity)
         self.session = None if policies.session is None else PolicySet(policies.session)
 
@@ -182,16 +184,27 @@ class Authoriser:
             key = (action, arn, owner, service.name, text, bound, own)
         if key in known.allowed:
             return
+        if known.allowed_from and (*key, *whence(call.scope)) in known.allowed_from:
+            return
         question = Question(service, call, action, arn, spec, need, creates)
-        if self._decide(read, question, known, owner, text):
-            if len(known.allowed) >= VERDICTS_MAX:
-                known.allowed.clear()
-            known.allowed.add(key)
+        circumstances = self._decide(read, question, known, owner, text)
+        if circumstances is None or circumstances.asked:
+            return
+        remembered = known.allowed
+        if circumstances.asked_whence:
+            remembered = known.allowed_from
+            key = (*key, *whence(call.scope))
+        if len(remembered) >= VERDICTS_MAX:
+            remembered.clear()
+        remembered.add(key)
 
     def _decide(
         self, read: Read, question: Question, known: Verdicts, owner: str, text: str | None
-    ) -> bool:
-        """Judge a question that is not remembered; whether its answer may be. Raises AccessDenied."""
+    ) -> Circumstances | None:
+        """Judge a question that is not remembered: what statements asked of it, None where the answer is not to be.
+
+        Raises AccessDenied.
+        """
         service, call = question.service, question.call
         principal, policies = call.principal, known.policies
         circumstances = Circumstances(
@@ -245,13 +258,13 @@ class Authoriser:
                 refused=not decision.allowed,
             )
         if decision.allowed:
-            return not circumstances.asked
+            return circumstances
         near = bearing["same_account"] or _same_organization(caller, resource)
         message = refusal_message(request, decision, near=near)
         only_recorded = self._records and bool(person)
         self._refused(read, question, request, decision, bearing, owner, message, only_recorded)
         if only_recorded:
-            return False
+            return None
         if request.kind == "anonymous" and not service.has_policies:
             raise MissingAuthentication
         code, status = service.denied

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serein.kernel.calls import Call
+from serein.kernel.calls import Call, Scope
 from serein.kernel.identities import Membership, PrincipalPolicies
 from serein.kernel.operations import Conditions, Read
 
@@ -42,6 +42,7 @@ class Circumstances:
         "_read",
         "_scope",
         "asked",
+        "asked_whence",
     )
 
     def __init__(
@@ -73,6 +74,8 @@ class Circumstances:
         self._more: tuple[Conditions, ...] | None = None
         self.asked = False
         """Whether any statement wanted to know something of this one request, that the next may not have."""
+        self.asked_whence = False
+        """Whether any wanted to know whence it comes: from which address, how, to which region (`whence`)."""
 
     def __call__(self, key: str) -> Values:
         lasting = _LASTING.get(key)
@@ -80,6 +83,10 @@ class Circumstances:
             return lasting(self)
         if key.startswith("aws:principaltag/"):
             return _tag(self._policies.tags, key[17:])
+        whence = _WHENCE.get(key)
+        if whence is not None:
+            self.asked_whence = True
+            return whence(self)
         self.asked = True
         answer = _GLOBAL.get(key)
         if answer is not None:
@@ -246,6 +253,19 @@ _LASTING: Mapping[str, Callable[[Circumstances], Values]] = {
     "aws:resourceorgid": Circumstances.resource_organization,
     "aws:resourceorgpaths": Circumstances.resource_paths,
 }
+_WHENCE: Mapping[str, Callable[[Circumstances], Values]] = {
+    # These follow from the principal and from `whence`.
+    "aws:sourceip": Circumstances.source_ip,
+    "aws:securetransport": Circumstances.secure_transport,
+    "aws:requestedregion": Circumstances.region,
+}
+
+
+def whence(scope: Scope) -> tuple[str, bool, str]:
+    """What the keys of `_WHENCE` follow from: the same for all requests of a client."""
+    return scope.source_ip, scope.secure, scope.region
+
+
 _GLOBAL: Mapping[str, Callable[[Circumstances], Values]] = {
     "aws:sourceip": Circumstances.source_ip,
     "aws:securetransport": Circumstances.secure_transport,

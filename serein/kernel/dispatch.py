@@ -287,7 +287,9 @@ def as_aws_error(error: BaseException, service: ServiceWire | None = None) -> Aw
     if isinstance(error, AwsError):
         return error
     if isinstance(error, StoreUnavailable):
-        code, status = server_faults.unavailable(service) if service else ("ServiceUnavailable", 503)
+        code, status = (
+            server_faults.unavailable(service) if service else ("ServiceUnavailable", 503)
+        )
         why = ": its disk is full" if isinstance(error, StoreFull) else ""
         return AwsError(
             f"The service cannot store data at the moment{why}. Nothing was changed; try again.",

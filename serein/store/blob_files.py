@@ -16,6 +16,7 @@ import struct
 from xxhash import xxh3_64, xxh3_64_digest
 
 from serein.store.blobs import BlobId
+from serein.store.disk import Disk
 from serein.store.errors import StoreDamaged
 
 STRETCH_BYTES = 64 * 1024
@@ -30,9 +31,10 @@ _MAGIC = b"SBLB"
 class BlobWriter:
     """Writes one blob into an empty file."""
 
-    def __init__(self, fd: int, blob_id: BlobId) -> None:
+    def __init__(self, fd: int, blob_id: BlobId, disk: Disk) -> None:
         self._fd = fd
         self._id = blob_id
+        self._disk = disk
         self._sums: list[bytes] = []
         self._sum = xxh3_64(seed=0)
         self._length = 0
@@ -40,7 +42,7 @@ class BlobWriter:
     def write(self, content: bytes) -> None:
         """Append bytes. Raises OSError."""
         view = memoryview(content)
-        _write_all(self._fd, view)
+        self._disk.write(self._fd, view)
         while view:
             room = STRETCH_BYTES - self._length % STRETCH_BYTES
             part = view[:room]
@@ -55,8 +57,8 @@ class BlobWriter:
         if self._length % STRETCH_BYTES:
             self._end_stretch()
         trailer = _trailer(self._id, self._length)
-        _write_all(self._fd, memoryview(b"".join([*self._sums, trailer])))
-        os.fsync(self._fd)
+        self._disk.write(self._fd, memoryview(b"".join([*self._sums, trailer])))
+        self._disk.sync(self._fd)
 
     def _end_stretch(self) -> None:
         self._sums.append(self._sum.digest())
@@ -131,8 +133,3 @@ def length_or_none(fd: int, blob_id: BlobId) -> int | None:
 def _trailer(blob_id: BlobId, length: int) -> bytes:
     head = _HEAD.pack(_MAGIC, VERSION, length)
     return head + xxh3_64_digest(head + blob_id.encode())
-
-
-def _write_all(fd: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(fd, view) :]

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from serein.store.blob_files import BlobReader, BlobWriter, length_or_none
 from serein.store.blobs import BlobId, BlobMissing
+from serein.store.disk import Disk
 from serein.store.errors import StoreDamaged, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
@@ -44,12 +45,16 @@ class FileBlobs:
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
         now: Callable[[], float] = time.time,
         check_room: Callable[[], None] = lambda: None,
+        disk: Disk | None = None,
     ) -> None:
         self._directory = directory
         self._incoming = directory / "incoming"
         self._new_id = new_id
         self._now = now
         self._check_room = check_room
+        self._disk = disk or Disk()
+        self._named: set[Path] = set()
+        """Directories whose own names are known to be durable, whoever made them."""
         self._threads: ThreadPoolExecutor | None = None
         self._offset_s = now() - time.monotonic()
 
@@ -71,8 +76,15 @@ class FileBlobs:
     def seal_all(self) -> None:
         """Give the blobs of the first format, which had none, their checksums. Once more after a crash does no harm."""
         for path in sorted(self._directory.glob("[0-9a-f][0-9a-f]/*")):
-            if _ID.match(path.name):
-                _seal_file(path, self._incoming)
+            blob_id = BlobId(path.name)
+            if _ID.match(path.name) and not _has_trailer(path, blob_id):
+                self._unlink(self._incoming / blob_id)
+                fd = self._begin(blob_id)
+                writer = BlobWriter(fd, blob_id, self._disk)
+                with path.open("rb") as source:
+                    while piece := source.read(GATHER_BYTES):
+                        _write(writer, [piece])
+                self._finish(blob_id, fd, writer)
 
     async def write(self, content: bytes | AsyncIterator[bytes]) -> BlobId:
         self._check_room()
@@ -86,7 +98,7 @@ class FileBlobs:
     async def write_under(self, blob_id: BlobId, content: AsyncIterator[bytes]) -> None:
         self._path(blob_id)
         fd = await self._begin_apart(blob_id)
-        writer = BlobWriter(fd, blob_id)
+        writer = BlobWriter(fd, blob_id, self._disk)
         try:
             gathered: list[bytes] = []
             size = 0
@@ -143,7 +155,7 @@ class FileBlobs:
         return await self._run(self._size_bytes, blob_id)
 
     async def delete(self, blob_id: BlobId) -> bool:
-        return await self._run(_unlink, self._path(blob_id))
+        return await self._run(self._unlink, self._path(blob_id))
 
     async def list_old(self, age_s: float, *, after: str = "", limit: int = 1000) -> list[BlobId]:
         return await self._run(self._list_old, age_s, after, limit)
@@ -160,22 +172,33 @@ class FileBlobs:
 
     def _begin(self, blob_id: BlobId) -> int:
         path = self._incoming / blob_id
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             try:
-                fd = os.open(path, flags, 0o600)
+                return self._disk.create(path)
             except FileNotFoundError:
-                _make_directory(self._incoming)
-                fd = os.open(path, flags, 0o600)
-            # Says to `tidy`, of this or another process, that somebody is writing.
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            return fd
+                self._make_directory(self._incoming)
+                return self._disk.create(path)
         except OSError as error:
             raise _refusal(error) from error
 
+    def _make_directory(self, directory: Path) -> None:
+        missing = []
+        while not directory.exists():
+            missing.append(directory)
+            directory = directory.parent
+        for made in reversed(missing):
+            self._disk.make_directory(made)
+
+    def _unlink(self, path: Path) -> bool:
+        try:
+            self._disk.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
     def _write_whole(self, blob_id: BlobId, content: bytes) -> None:
         fd = self._begin(blob_id)
-        writer = BlobWriter(fd, blob_id)
+        writer = BlobWriter(fd, blob_id, self._disk)
         try:
             _write(writer, [content])
         except BaseException:
@@ -185,7 +208,7 @@ class FileBlobs:
 
     def _concatenate(self, blob_id: BlobId, parts: Sequence[BlobId]) -> None:
         fd = self._begin(blob_id)
-        writer = BlobWriter(fd, blob_id)
+        writer = BlobWriter(fd, blob_id, self._disk)
         try:
             for part in parts:
                 for piece in self._pieces(part):
@@ -211,21 +234,25 @@ class FileBlobs:
             try:
                 writer.finish()
                 try:
-                    os.rename(incoming, path)
+                    self._disk.rename(incoming, path)
                 except FileNotFoundError:
-                    _make_directory(path.parent)
-                    os.rename(incoming, path)
+                    self._make_directory(path.parent)
+                    self._disk.rename(incoming, path)
             finally:
                 os.close(fd)
-            _sync_directory(path.parent)
+            self._disk.sync_directory(path.parent)
+            if path.parent not in self._named:
+                self._disk.sync_directory(self._directory)
+                self._disk.sync_directory(self._directory.parent)
+                self._named.add(path.parent)
         except OSError as error:
-            _unlink(incoming)
-            _unlink(path)
+            self._unlink(incoming)
+            self._unlink(path)
             raise _refusal(error) from error
 
     def _abandon(self, blob_id: BlobId, fd: int) -> None:
         os.close(fd)
-        _unlink(self._incoming / blob_id)
+        self._unlink(self._incoming / blob_id)
 
     def _open_reader(self, blob_id: BlobId) -> tuple[int, BlobReader]:
         try:
@@ -284,7 +311,7 @@ class FileBlobs:
                 continue
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                removed += _unlink(path)
+                removed += self._unlink(path)
             except BlockingIOError:
                 pass
             finally:
@@ -292,23 +319,9 @@ class FileBlobs:
         return removed
 
 
-def _seal_file(path: Path, incoming: Path) -> None:
-    blob_id = BlobId(path.name)
-    with path.open("rb") as source:
-        if length_or_none(source.fileno(), blob_id) is not None:
-            return
-        _make_directory(incoming)
-        with open(incoming / blob_id, "wb", opener=_private) as target:
-            writer = BlobWriter(target.fileno(), blob_id)
-            while piece := source.read(GATHER_BYTES):
-                writer.write(piece)
-            writer.finish()
-    os.rename(incoming / blob_id, path)
-    _sync_directory(path.parent)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+def _has_trailer(path: Path, blob_id: BlobId) -> bool:
+    with path.open("rb") as file:
+        return length_or_none(file.fileno(), blob_id) is not None
 
 
 def _refusal(error: OSError) -> StoreUnavailable:
@@ -322,24 +335,6 @@ def _write(writer: BlobWriter, pieces: list[bytes]) -> None:
         writer.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
     except OSError as error:
         raise _refusal(error) from error
-
-
-def _make_directory(directory: Path) -> None:
-    missing = []
-    while not directory.exists():
-        missing.append(directory)
-        directory = directory.parent
-    for made in reversed(missing):
-        made.mkdir(mode=0o700, exist_ok=True)
-        _sync_directory(made.parent)
-
-
-def _unlink(path: Path) -> bool:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _files_until(directory: Path, until: float) -> list[Path]:
@@ -356,11 +351,3 @@ def _files_until(directory: Path, until: float) -> list[Path]:
     except FileNotFoundError:
         pass
     return found
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -7,10 +7,14 @@ https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metada
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
 from serein.wire.http import HttpRequest
 
+_LOOPBACK = re.compile(
+    r"https?://(localhost|([a-z0-9-]+\.)+localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?(/|\Z)",
+    re.ASCII,
+)
 _OWN_SUFFIXES = (
     ".localhost", ".localhost.localstack.cloud", ".amazonaws.com", ".amazonaws.com.cn", ".local", ".internal", ".test",
 )  # fmt: skip
@@ -41,14 +45,5 @@ def _own_origin(request: HttpRequest) -> str:
 
 
 def _is_of_this_machine(url: str) -> bool:
-    """Whether a page's address is a loopback one."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
-    return host in ("localhost", "::1") or host.endswith(".localhost") or _is_loopback(host)
-
-
-def _is_loopback(host: str) -> bool:
-    parts = host.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+    """Whether a page's address is a loopback one, written as browsers write it."""
+    return _LOOPBACK.match(url) is not None

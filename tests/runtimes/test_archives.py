@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import struct
 import zipfile
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serein.runtimes.archives import ArchiveTooLarge, BadArchive, merged_layers, unpack
+from serein.runtimes.archives import ArchiveTooLarge, BadArchive, merged_layers, sweep, unpack
 
 
 def archive(*entries: tuple[str, bytes, int]) -> bytes:

@@ -88,8 +88,8 @@ class Queue:
             for message in got:
                 self._check(world, message, before, batch)
                 batch.append(message["Body"])
-            if not wait_s and not got:
-                await world.sleep(1.0)
+            if not got and not wait_s:
+                await world.sleep(10.0 if world.is_calm else 1.0)
             await world.sleep(rng.random() * 3)
             for message in got:
                 if not world.is_calm and rng.random() < 0.15:
@@ -196,6 +196,7 @@ class Cloud:
     def people(self) -> None:
         """Everybody begins."""
         world = self.world
+        world.is_calm = False
         world.actor(lambda world, rng: self._produce(rng))
         for group in GROUPS:
             world.actor(lambda world, rng, group=group: self._order(rng, group))  # type: ignore[misc]
@@ -328,7 +329,7 @@ class Cloud:
             )
             left, right = (one.get("Item", {}).get("v") for one in found["Responses"])
             self.world.check(left == right, f"half a transaction was seen: {left}, {right}")
-            await self.world.sleep(rng.random() * 3)
+            await self.world.sleep(rng.random() * (30 if self.world.is_calm else 3))
 
     async def _follow(self, rng: random.Random) -> None:
         """Read the stream from its beginning, each record once; where an answer was lost, from the same place again."""

@@ -16,6 +16,7 @@ from serein.store.blobs_memory import MemoryBlobs
 from serein.store.engine import Row
 from serein.store.views import Batch
 
+ROWS_MAX = 1_000_000
 COMMIT_S = 0.05
 """A commit takes up to twice as long."""
 
@@ -29,7 +30,10 @@ class Disk:
 
     def table(self, name: str) -> SortedDict[bytes, bytes]:
         """The rows of a table."""
-        return self.tables.setdefault(name, SortedDict())
+        rows = self.tables.get(name)
+        if rows is None:
+            rows = self.tables[name] = SortedDict()
+        return rows
 
 
 class Durable:
@@ -128,7 +132,10 @@ class OpenBatch(Durable):
         return sum(1 for _ in self._range(handle, low, high, False))
 
     def _range(self, handle: str, low: bytes, high: bytes, reverse: bool) -> Iterator[Row]:
-        changes = self.changes.get(handle, SortedDict())
+        changes = self.changes.get(handle)
+        if not changes:
+            yield from super().page(handle, low, high, reverse, ROWS_MAX)
+            return
         ranges = [
             list(rows.irange(low, high, inclusive=(True, False), reverse=reverse))
             for rows in (self._disk.table(handle), changes)

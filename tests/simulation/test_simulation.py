@@ -25,7 +25,7 @@ from tests.simulation.world import World
 
 T = TypeVar("T")
 
-SEEDS = int(os.environ.get("SEREIN_SIMULATION_SEEDS", "4"))
+SEEDS = int(os.environ.get("SEREIN_SIMULATION_SEEDS", "3"))
 ONE = os.environ.get("SEREIN_SIMULATION_SEED")
 TURMOIL_S = float(os.environ.get("SEREIN_SIMULATION_S", "60"))
 CALM_S = 420.0
@@ -115,5 +115,7 @@ class Forgetful(SimStore):
 def test_a_store_that_breaks_its_promise_is_found_out(
     store_class: type[SimStore], found: str
 ) -> None:
-    failures = [one for seed in range(3) for one in live(seed, store_class).failures]
-    assert any(found in one for one in failures), failures[:5]
+    for seed in range(5):
+        if any(found in failure for failure in live(seed, store_class).failures):
+            return
+    pytest.fail("nobody has noticed")

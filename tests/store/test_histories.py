@@ -1,17 +1,23 @@
-"""Random histories: both engines answer as a dict does, batch by batch, through failures and reopenings."""
+"""Random histories: every engine answers as a dict does, batch by batch, through failures and reopenings; blobs too.
+
+Another engine is held to the same model by a subclass of `Histories` whose `make` gives a store of it (the same data each
+time it is opened anew) and whose `teardown` removes what is left; `Name = Sub.TestCase` is the test. What every engine
+promises one by one is in `test_transactions.py`: import its tests beside a fixture `make_store`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from serein.store.blobs import BlobId
 from serein.store.interface import Snapshot, Store, Transaction
 from serein.store.memory import MemoryStore
 from serein.store.sqlite.engine import SqliteStore
@@ -86,6 +92,7 @@ class Histories(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.model: Model = {}
         self.notes = 0
+        self.blobs: dict[BlobId, bytes] = {}
         self.store = self.make()
         self.loop.run_until_complete(self.store.open())
 
@@ -119,6 +126,63 @@ class Histories(RuleBasedStateMachine):
         results = self.loop.run_until_complete(together())
         for result, (_, fails) in zip(results, batch, strict=True):
             assert isinstance(result, Undo) if fails else result is None, result
+
+    @rule(group=GROUPS, number=NUMBERS)
+    def survey(self, group: str, number: int) -> None:
+        """A long look sees what a snapshot does, also while writes go on beside it."""
+
+        async def both() -> None:
+            looking = asyncio.ensure_future(
+                self.store.survey(lambda view: list(view.scan(THINGS, (group,))))
+            )
+            before = expected(self.model, (group,))
+            self.notes += 1
+            note = str(self.notes)
+            await self.store.transact(lambda tx: tx.put(THINGS, thing(group, number, note)))
+            await self.store.transact(lambda tx: tx.put(KEPT, thing(group, number, note)))
+            await self.store.transact(lambda tx: tx.put_bytes(RAW, (group, number), note.encode()))
+            self.model[group, number] = note
+            assert await looking in (before, expected(self.model, (group,)))
+            seen = await self.store.survey(lambda view: list(view.scan(KEPT)))
+            assert seen == expected(self.model)
+
+        self.loop.run_until_complete(both())
+
+    @rule(size=st.sampled_from([0, 1, 3000, 200_000]), streamed=st.booleans())
+    def keep_blob(self, size: int, streamed: bool) -> None:
+        content = bytes(range(251)) * (size // 251) + b"z" * (size % 251)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content[: size // 3]
+            yield content[size // 3 :]
+
+        writing = self.store.blobs.write(pieces() if streamed else content)
+        self.blobs[self.loop.run_until_complete(writing)] = content
+
+    @precondition(lambda self: self.blobs)
+    @rule(data=st.data())
+    def look_at_blobs(self, data: st.DataObject) -> None:
+        blobs = self.store.blobs
+        which = data.draw(st.sampled_from(sorted(self.blobs)))
+        content = self.blobs[which]
+        start = data.draw(st.integers(0, len(content)))
+        length = data.draw(st.none() | st.integers(0, len(content)))
+        end = None if length is None else start + length
+
+        async def story() -> None:
+            assert await blobs.read(which) == content
+            streamed = [piece async for piece in blobs.stream(which, start, length)]
+            assert b"".join(streamed) == content[start:end]
+            assert await blobs.list_old(0.0, limit=10_000) == sorted(self.blobs)
+            joined = await blobs.concatenate([which, which])
+            assert await blobs.read(joined) == content * 2
+            assert await blobs.delete(joined)
+            if data.draw(st.booleans()):
+                assert await blobs.delete(which)
+                assert not await blobs.delete(which)
+                del self.blobs[which]
+
+        self.loop.run_until_complete(story())
 
     @rule()
     def reopen(self) -> None:

@@ -64,7 +64,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite").write_bytes(b"not a database" * 1000)
-    with pytest.raises(StoreDamaged, match="none of Serein.s"):
+    with pytest.raises(StoreDamaged, match="none of Serein's"):
         run(SqliteStore(tmp_path), nothing)
     (tmp_path / "store.sqlite").unlink()
     connection = apsw.Connection(str(tmp_path / "store.sqlite"))

@@ -10,6 +10,8 @@ from serein.services.dynamodb.operations import (
     absent,
     backups,
     batches,
+    exports,
+    imports,
     insights,
     items,
     queries,
@@ -22,12 +24,18 @@ from serein.services.dynamodb.operations import (
 )
 from serein.services.dynamodb.rules.wording import invalid
 from serein.services.dynamodb.workers import expiry, figures, recovery, upkeep
+from serein.services.dynamodb.workers import exports as export_work
+from serein.services.dynamodb.workers import imports as import_work
 
 
 def service(*, limited: bool = False) -> Service:
     """The service; `limited` where AWS's limits of pace (provisioned capacity and the like) are to be enforced."""
     limits = Limits() if limited else None
-    more = () if limits is None else (Worker(name="dynamodb.consumption", run=limits.flush),)
+    more = (
+        ()
+        if limits is None
+        else (Worker(name="dynamodb.consumption", run=limits.flush, everywhere=True),)
+    )
     return Service(
         name="dynamodb",
         operations=(
@@ -42,6 +50,8 @@ def service(*, limited: bool = False) -> Service:
             insights,
             backups,
             restores,
+            exports,
+            imports,
             absent,
         ),
         policy_of=policy_of,
@@ -54,6 +64,8 @@ def service(*, limited: bool = False) -> Service:
             Worker(name="dynamodb.expire", run=expiry.expire),
             Worker(name="dynamodb.trim", run=upkeep.trim),
             Worker(name="dynamodb.copy", run=recovery.copy),
+            Worker(name="dynamodb.export", run=export_work.export),
+            Worker(name="dynamodb.import", run=import_work.fill),
             Worker(name="dynamodb.forget", run=recovery.trim),
             Worker(name="dynamodb.measure", run=figures.measure),
             *more,

@@ -360,6 +360,10 @@ if t.TYPE_CHECKING:
         Dimensions: t.Required[int]
         DistanceFunction: t.Required[str]
 
+    class CsvOptions(t.TypedDict, total=False):
+        Delimiter: str
+        HeaderList: list[str]
+
     class Delete(t.TypedDict, total=False):
         Key: t.Required[dict[str, dict[str, t.Any]]]
         TableName: t.Required[str]
@@ -451,6 +455,18 @@ if t.TYPE_CHECKING:
     class DescribeEndpointsResponse(t.TypedDict, total=False):
         Endpoints: t.Required[list[Endpoint]]
 
+    class DescribeExportInput(t.TypedDict, total=False):
+        ExportArn: t.Required[str]
+
+    class DescribeExportOutput(t.TypedDict, total=False):
+        ExportDescription: ExportDescription
+
+    class DescribeImportInput(t.TypedDict, total=False):
+        ImportArn: t.Required[str]
+
+    class DescribeImportOutput(t.TypedDict, total=False):
+        ImportTableDescription: t.Required[ImportTableDescription]
+
     class DescribeKinesisStreamingDestinationInput(t.TypedDict, total=False):
         TableName: t.Required[str]
 
@@ -517,14 +533,62 @@ if t.TYPE_CHECKING:
         ComparisonOperator: str
         AttributeValueList: list[dict[str, t.Any]]
 
+    class ExportDescription(t.TypedDict, total=False):
+        ExportArn: str
+        ExportStatus: str
+        StartTime: float
+        EndTime: float
+        ExportManifest: str
+        TableArn: str
+        TableId: str
+        ExportTime: float
+        ClientToken: str
+        S3Bucket: str
+        S3BucketOwner: str
+        S3Prefix: str
+        S3SseAlgorithm: str
+        S3SseKmsKeyId: str
+        FailureCode: str
+        FailureMessage: str
+        ExportFormat: str
+        BilledSizeBytes: int
+        ItemCount: int
+        ExportType: str
+        IncrementalExportSpecification: IncrementalExportSpecification
+        FilterSpecification: FilterSpecification
+
     class ExportSummary(t.TypedDict, total=False):
         ExportArn: str
         ExportStatus: str
         ExportType: str
 
+    class ExportTableToPointInTimeInput(t.TypedDict, total=False):
+        TableArn: t.Required[str]
+        ExportTime: float
+        ClientToken: str
+        S3Bucket: t.Required[str]
+        S3BucketOwner: str
+        S3Prefix: str
+        S3SseAlgorithm: str
+        S3SseKmsKeyId: str
+        ExportFormat: str
+        ExportType: str
+        IncrementalExportSpecification: IncrementalExportSpecification
+        FilterSpecification: FilterSpecification
+
+    class ExportTableToPointInTimeOutput(t.TypedDict, total=False):
+        ExportDescription: ExportDescription
+
     class FailureException(t.TypedDict, total=False):
         ExceptionName: str
         ExceptionDescription: str
+
+    class FilterSpecification(t.TypedDict, total=False):
+        FilterExpression: str
+        ProjectionExpression: str
+        KeyConditionExpression: str
+        ExpressionAttributeNames: dict[str, str]
+        ExpressionAttributeValues: dict[str, dict[str, t.Any]]
 
     class Get(t.TypedDict, total=False):
         Key: t.Required[dict[str, dict[str, t.Any]]]
@@ -611,6 +675,46 @@ if t.TYPE_CHECKING:
         InputFormat: str
         StartTime: float
         EndTime: float
+
+    class ImportTableDescription(t.TypedDict, total=False):
+        ImportArn: str
+        ImportStatus: str
+        TableArn: str
+        TableId: str
+        ClientToken: str
+        S3BucketSource: S3BucketSource
+        ErrorCount: int
+        CloudWatchLogGroupArn: str
+        InputFormat: str
+        InputFormatOptions: InputFormatOptions
+        InputCompressionType: str
+        TableCreationParameters: TableCreationParameters
+        StartTime: float
+        EndTime: float
+        ProcessedSizeBytes: int
+        ProcessedItemCount: int
+        ImportedItemCount: int
+        FailureCode: str
+        FailureMessage: str
+
+    class ImportTableInput(t.TypedDict, total=False):
+        ClientToken: str
+        S3BucketSource: t.Required[S3BucketSource]
+        InputFormat: t.Required[str]
+        InputFormatOptions: InputFormatOptions
+        InputCompressionType: str
+        TableCreationParameters: t.Required[TableCreationParameters]
+
+    class ImportTableOutput(t.TypedDict, total=False):
+        ImportTableDescription: t.Required[ImportTableDescription]
+
+    class IncrementalExportSpecification(t.TypedDict, total=False):
+        ExportFromTime: float
+        ExportToTime: float
+        ExportViewType: str
+
+    class InputFormatOptions(t.TypedDict, total=False):
+        Csv: CsvOptions
 
     class ItemCollectionMetrics(t.TypedDict, total=False):
         ItemCollectionKey: dict[str, dict[str, t.Any]]
@@ -966,6 +1070,17 @@ if t.TYPE_CHECKING:
     class TableClassSummary(t.TypedDict, total=False):
         TableClass: str
         LastUpdateDateTime: float
+
+    class TableCreationParameters(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        AttributeDefinitions: t.Required[list[AttributeDefinition]]
+        KeySchema: t.Required[list[KeySchemaElement]]
+        BillingMode: str
+        ProvisionedThroughput: ProvisionedThroughput
+        OnDemandThroughput: OnDemandThroughput
+        SSESpecification: SSESpecification
+        GlobalSecondaryIndexes: list[GlobalSecondaryIndex]
+        VectorIndexes: list[VectorIndex]
 
     class TableDescription(t.TypedDict, total=False):
         AttributeDefinitions: list[AttributeDefinition]

@@ -289,7 +289,8 @@ def _look_up(snapshot: Snapshot, access_key: str, token: str | None) -> Credenti
             )
     key = snapshot.get(ACCESS_KEYS, access_key)
     if key is None:
-        if not token and is_own_session_key(access_key):
+        # Also with a token that is none of ours: the key is, so whoever has lost its token is no stranger.
+        if is_own_session_key(access_key):
             raise InvalidToken
         return None
     if token:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from serein.base.errors import AwsError
 from serein.kernel.calls import Principal, service_principal
@@ -23,12 +20,13 @@ from serein.runtimes.spec import (
     FunctionSpec,
     Invocation,
     Isolation,
-    LogLine,
     Outcome,
     PoolBusy,
     RuntimeUnavailable,
     Sink,
 )
+from serein.runtimes.zygote import ZygoteDied
+from serein.services.lambda_.log_delivery import LogDelivery
 from serein.services.lambda_.model import TooManyRequestsException
 from serein.services.lambda_.records import FUNCTIONS, LATEST, SETTINGS, Function
 from serein.services.lambda_.tally import Tally, TallyHere
@@ -39,21 +37,12 @@ UNRESERVED_MIN = 100
 SESSION_S = 3600
 SESSION_KEPT_S = 300.0
 SESSIONS_MAX = 10_000
-LOG_LINES_MAX = 100_000
 LOG_LINGER_S = 0.03
 SWEEP_EVERY_S = 600.0
 CODE_KEPT_S = 300.0  # what was unpacked just now may belong to a function that is being made
 LAYERS_KEPT_S = 86_400.0
 
 Owner = tuple[str, str, str]  # account, region, function name
-
-
-class LogBatch(msgspec.Struct):
-    """Lines of one environment, on their way to the logs service."""
-
-    spec: FunctionSpec
-    stream: str
-    lines: list[LogLine]
 
 
 class NotIsolated(AwsError):
@@ -85,10 +74,10 @@ class Functions:
         self._roles: dict[str, str] = {}
         self._sessions: dict[tuple[str, str], tuple[float, Principal]] = {}
         self._tally: Tally = tally or TallyHere()
-        self._batches: deque[LogBatch] = deque()
-        self._lines_waiting = 0
-        self._log_bell = asyncio.Event()
+        self._logs = LogDelivery(self.session)
         self._busy = 0
+        self._prepared: set[str] = set()
+        self._preparing: set[asyncio.Task[None]] = set()
         self._sweeps = False
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -97,7 +86,7 @@ class Functions:
     @property
     def busy(self) -> int:
         """Invocations and log deliveries under way, in real time."""
-        return self._busy + (1 if self._batches else 0)
+        return self._busy + self._logs.busy
 
     @property
     def isolation(self) -> Isolation:
@@ -121,14 +110,13 @@ class Functions:
                 self.warm(cx)
             self._sweep_soon(0.0)
             while True:
-                await self._log_bell.wait()
+                await self._logs.bell.wait()
                 if self._sweeps:
                     self._sweeps = False
                     await self._sweep_code(cx)
                 # A moment of the machine's time, not the cloud's: many invocations then share one write.
                 await asyncio.sleep(LOG_LINGER_S)
-                self._log_bell.clear()
-                await self._deliver_logs(cx)
+                await self._logs.deliver(cx)
         finally:
             await self._close()
 
@@ -137,7 +125,7 @@ class Functions:
 
         def ring() -> None:
             self._sweeps = True
-            self._log_bell.set()
+            self._logs.bell.set()
 
         self._sweeper = asyncio.get_running_loop().call_later(delay_s, ring)
 
@@ -160,6 +148,8 @@ class Functions:
     async def _close(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+        for task in self._preparing:
+            task.cancel()
         starting = self._starting
         if starting is not None:
             starting.cancel()
@@ -258,7 +248,7 @@ class Functions:
         if before is not None and self._pool is not None:
             self._pool.discard(before[1].key)
         self._specs[owner, function.version] = (function.identity, spec)
-        self._roles[spec.key] = function.role
+        self._roles[spec.key] = self._logs.roles[spec.key] = function.role
         return spec
 
     async def unpacked(self, cx: Context, blob: str, sha256: str) -> Path:
@@ -280,10 +270,21 @@ class Functions:
         finally:
             self._busy -= 1
 
-    def warm(self, cx: Context) -> None:
-        """Have the pool started meanwhile: functions exist that will be called."""
+    def warm(self, cx: Context, runtime: str = "") -> None:
+        """Have the pool started meanwhile, and what `runtime` is made from: functions exist that will be called."""
         if self._pool is None and self._starting is None:
             self._starting = asyncio.ensure_future(self._open_pool(cx))
+        if runtime and runtime not in self._prepared:
+            self._prepared.add(runtime)
+            task = asyncio.ensure_future(self._prepare(cx, runtime))
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+
+    async def _prepare(self, cx: Context, runtime: str) -> None:
+        with self.under_way():
+            pool = await self._start_pool(cx)
+            with contextlib.suppress(RuntimeUnavailable, ZygoteDied):
+                await pool.nursery.prepare(runtime)
 
     async def _start_pool(self, cx: Context) -> Pool:
         if self._pool is not None:
@@ -299,7 +300,7 @@ class Functions:
                 self.settings,
                 clock=cx.clock,
                 randomness=cx.randomness,
-                log=self._on_lines,
+                log=self._logs.take,
                 credentials=self._credentials,
                 protocols=self.serve,
             )
@@ -348,70 +349,6 @@ class Functions:
         self._sessions[role, name] = (now + SESSION_KEPT_S, principal)
         return principal
 
-    # The log.
-
-    def _on_lines(self, spec: FunctionSpec, stream: str, lines: list[LogLine]) -> None:
-        """From the pool: keep the lines until they are delivered; the oldest give way when there are too many."""
-        self._batches.append(LogBatch(spec, stream, lines))
-        self._lines_waiting += len(lines)
-        while self._lines_waiting > LOG_LINES_MAX and len(self._batches) > 1:
-            self._lines_waiting -= len(self._batches.popleft().lines)
-        self._log_bell.set()
-
-    async def _deliver_logs(self, cx: Context) -> None:
-        while self._batches:
-            batches: dict[tuple[str, str], LogBatch] = {}
-            self._busy += 1
-            try:
-                while self._batches:
-                    batch = self._batches.popleft()
-                    together = batches.setdefault((batch.spec.key, batch.stream), batch)
-                    if together is not batch:
-                        together.lines += batch.lines
-                self._lines_waiting = 0
-                for batch in batches.values():
-                    with contextlib.suppress(AwsError):
-                        # A role that may not write logs has none, as on AWS.
-                        await self._put_events(cx, batch)
-            finally:
-                self._busy -= 1
-
-    async def _put_events(self, cx: Context, batch: LogBatch) -> None:
-        spec = batch.spec
-        role = self._roles.get(spec.key)
-        if role is None:
-            return
-        principal = await self.session(cx, role, spec.name)
-        acting = cx.acting(principal, account=spec.account, region=spec.region)
-        place = {"logGroupName": spec.log_group, "logStreamName": batch.stream}
-        events = sorted(
-            ({"timestamp": int(line.at * 1000), "message": line.message} for line in batch.lines),
-            key=lambda event: event["timestamp"],  # type: ignore[arg-type,return-value]
-        )
-        for some in _in_batches(events):
-            put = acting.make_call("logs", "PutLogEvents", {**place, "logEvents": some})
-            try:
-                await acting.call(put)
-            except AwsError as error:
-                if error.code != "ResourceNotFoundException":
-                    raise
-                await self._make_stream(acting, place)
-                await acting.call(put)
-
-    async def _make_stream(self, acting: Context, place: dict[str, str]) -> None:
-        group = {"logGroupName": place["logGroupName"]}
-        for operation, params in (("CreateLogStream", place), ("CreateLogGroup", group)):
-            try:
-                await acting.call(acting.make_call("logs", operation, dict(params)))
-                if operation == "CreateLogStream":
-                    return
-            except AwsError as error:
-                if error.code == "ResourceAlreadyExistsException":
-                    continue
-                if error.code != "ResourceNotFoundException":
-                    raise
-        await acting.call(acting.make_call("logs", "CreateLogStream", dict(place)))
-
 
 def throttled(reason: str) -> TooManyRequestsException:
     """Too many at a time: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
@@ -430,7 +367,8 @@ async def assume_role(
     acting = cx.acting(principal, account=account, region=region)
     params = {
         "RoleArn": role,
-        "RoleSessionName": session[:64],
+        # At least two characters; a function's name may have one.
+        "RoleSessionName": session[:64].ljust(2, "_"),
         "DurationSeconds": SESSION_S,
     }
     source = f"arn:aws:lambda:{region}:{account}:function:{function}" if function else ""
@@ -476,17 +414,3 @@ def _hexadecimal(sha256: str) -> str:
 def b64_bytes(text: str) -> bytes:
     """What base64 text stands for."""
     return base64.b64decode(text)
-
-
-def _in_batches(events: list[dict[str, object]]) -> list[list[dict[str, object]]]:
-    """Within PutLogEvents' bounds: 10,000 events, a megabyte with 26 bytes for each."""
-    batches: list[list[dict[str, object]]] = []
-    size = 0
-    for event in events:
-        event_bytes = len(str(event["message"]).encode()) + 26
-        if not batches or len(batches[-1]) >= 10_000 or size + event_bytes > 1_000_000:
-            batches.append([])
-            size = 0
-        batches[-1].append(event)
-        size += event_bytes
-    return batches

@@ -18,6 +18,9 @@ WAIT_S_MAX = 20.0
 """How long one waits for a connection."""
 WAITING_MAX = 10_000
 
+OWED_S_MAX = 0.02
+"""How long a transaction that is over may stay open on an idle connection."""
+
 SETTINGS = (
     # A paused node must not hold its locks and its snapshot for long.
     "SET idle_in_transaction_session_timeout = '15s'",
@@ -57,6 +60,7 @@ class Pool:
         self._making = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
+        self._paying = False
 
     def take(self, worker: Worker) -> Connection:
         """A connection for the worker's task alone. Raises StoreUnavailable, ConnectionLost."""
@@ -106,7 +110,16 @@ class Pool:
             connection.close()
         elif not connection.lost:
             self._idle.append(connection)
+            if connection.owed is not None and not self._paying:
+                self._paying = True
+                self._loop.call_later(OWED_S_MAX, self._pay)
         self._next()
+
+    def _pay(self) -> None:
+        """Let no idle connection keep its transaction open."""
+        self._paying = False
+        for connection in self._idle:
+            connection.pay()
 
     def _next(self) -> None:
         while self._waiting:

@@ -28,6 +28,10 @@ class Lender(Protocol):
 
     def lend(self) -> Connection: ...
     def take_back(self, connection: Connection) -> None: ...
+    def total_or_none(self) -> int | None:
+        """The stamps' total, if it can be had without a transaction."""
+        ...
+
     def ensure(
         self, table: SqlTable, *, writing: bool = False, with_long: bool = False
     ) -> None: ...
@@ -68,7 +72,7 @@ class Reading:
                 connection = self._lender.lend()
                 results = connection.ask(asked)
         except BaseException:
-            connection.send([COMMIT]) if not connection.lost else None
+            connection.owed = COMMIT
             self._lender.take_back(connection)
             raise
         self._connection = connection
@@ -90,8 +94,13 @@ class Reading:
 
     def is_current(self) -> bool:
         """Whether the caches stand for this very state."""
-        if self._connection is None:
-            self._begin(())
+        if self._connection is None and not self._total:
+            total = self._lender.total_or_none()
+            if total == self._lender.stamps.total:
+                # Nothing has moved: there is no need for a transaction, unless something else has to be read.
+                self._total = total
+            else:
+                self._begin(())
         return self._total == self._lender.stamps.total
 
     def may_remember(self) -> bool:
@@ -131,9 +140,6 @@ class Reading:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if not connection.lost:
-            try:
-                connection.send([COMMIT])
-            except ConnectionLost:
-                pass
+        # With the next who reads by this connection, or soon.
+        connection.owed = COMMIT
         self._lender.take_back(connection)

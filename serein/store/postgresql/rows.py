@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from serein.store.engine import Row
 from serein.store.postgresql.known import Known
-from serein.store.postgresql.schema import Schema
+from serein.store.postgresql.schema import Schema, number
 from serein.store.postgresql.tables import HEAD_BYTES, SqlTable, digest_of, head_of
 from serein.store.postgresql.wire import INT8, Statement, bytea_array
 
@@ -44,62 +44,63 @@ class StoredRows:
     def get(self, handle: SqlTable, key: bytes) -> bytes | None:
         if not handle.there:
             self._in.ensure(handle)
-        if len(key) > HEAD_BYTES:
+        if len(key) <= HEAD_BYTES:
+            (found,) = self._in.ask([(handle.get, (key,))])
+        else:
+            if not handle.with_long:
+                # With the first look this node learns what others have added to the catalogue.
+                self._in.ask(())
             if not handle.with_long:
                 return None
             (found,) = self._in.ask([(handle.long_get, (head_of(key), digest_of(key)))])
-        else:
-            (found,) = self._in.ask([(handle.get, (key,))])
         return found.get_value(0, 0) if found.ntuples else None
 
     def page(
         self, handle: SqlTable, low: bytes, high: bytes, reverse: bool, limit: int
     ) -> list[Row]:
-        if not handle.there:
-            self._in.ensure(handle)
-        sql = handle.page_reverse if reverse else handle.page
-        statements: list[Statement] = [(sql, (low, high, INT8.pack(limit)))]
-        if handle.with_long:
-            sql = handle.long_page_reverse if reverse else handle.long_page
-            statements.append((sql, (low, high, head_of(low), head_of(high), INT8.pack(limit))))
-        found = self._in.ask(statements)
+        short = handle.page_reverse if reverse else handle.page
+        long = handle.long_page_reverse if reverse else handle.long_page
+        found = self._ask_both(handle, short, long, low, high, [INT8.pack(limit)])
         rows = _rows(found[0])
-        if handle.with_long and found[1].ntuples:
+        if len(found) > 1 and found[1].ntuples:
             rows = sorted(rows + _rows(found[1]), reverse=reverse)[:limit]
         return rows
 
     def count(self, handle: SqlTable, low: bytes, high: bytes) -> int:
-        if not handle.there:
-            self._in.ensure(handle)
-        statements: list[Statement] = [(handle.count, (low, high))]
-        if handle.with_long:
-            statements.append((handle.long_count, (low, high, head_of(low), head_of(high))))
-        return sum(_number(found) for found in self._in.ask(statements))
+        found = self._ask_both(handle, handle.count, handle.long_count, low, high, [])
+        return sum(number(one, 0, 0) for one in found)
 
     def keys(self, handle: SqlTable, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """The first keys of a range."""
+        found = self._ask_both(handle, handle.keys, handle.long_keys, low, high, [INT8.pack(limit)])
+        keys = [one.get_value(row, 0) or b"" for one in found for row in range(one.ntuples)]
+        return sorted(keys)[:limit] if len(found) > 1 else keys
+
+    def _ask_both(
+        self,
+        handle: SqlTable,
+        short: bytes,
+        long: bytes,
+        low: bytes,
+        high: bytes,
+        more: list[bytes],
+    ) -> list[PGresult]:
+        """What both SQL tables tell of a range."""
         if not handle.there:
             self._in.ensure(handle)
-        statements: list[Statement] = [(handle.keys, (low, high, INT8.pack(limit)))]
-        if handle.with_long:
-            statements.append(
-                (handle.long_keys, (low, high, head_of(low), head_of(high), INT8.pack(limit)))
-            )
-        found = self._in.ask(statements)
-        keys = [found[0].get_value(row, 0) or b"" for row in range(found[0].ntuples)]
-        if handle.with_long:
-            keys += [found[1].get_value(row, 0) or b"" for row in range(found[1].ntuples)]
-            keys = sorted(keys)[:limit]
-        return keys
+        while True:
+            with_long = handle.with_long
+            statements: list[Statement] = [(short, (low, high, *more))]
+            if with_long:
+                statements.append((long, (low, high, head_of(low), head_of(high), *more)))
+            found = self._in.ask(statements)
+            if handle.with_long == with_long:
+                return found
 
 
 def _rows(found: PGresult) -> list[Row]:
     value = found.get_value
     return [(value(row, 0) or b"", value(row, 1) or b"") for row in range(found.ntuples)]
-
-
-def _number(found: PGresult) -> int:
-    return int.from_bytes(found.get_value(0, 0) or b"", "big")
 
 
 class BatchRows:

@@ -32,6 +32,7 @@ from serein.store.postgresql.schema import Schema, judge_server, number
 from serein.store.postgresql.stamps import Stamps
 from serein.store.postgresql.tables import SqlTable
 from serein.store.postgresql.views import PgForms, PgSnapshotView, PgTransactionView
+from serein.store.postgresql.watch import Watch
 from serein.store.postgresql.wire import Conflict, Connection, ConnectionLost
 from serein.store.postgresql.writing import CommitUnknown, Moved, Writing
 from serein.store.tables import AnyTable
@@ -167,8 +168,8 @@ class PostgresStore:
         except BaseException:
             admin.close()
             raise
-        self._admin = admin
-        self.bell.open(admin)
+        self._watch = Watch(self.schema, loop)
+        self._use_for_admin(admin)
         self._pool = Pool(self.address, loop, self.address.connections_max - 3)
         self.forms.forget()
         self.stamps.total, self.stamps.of = 0, {}
@@ -213,8 +214,7 @@ class PostgresStore:
             return
         try:
             dialled = await self._loop.run_in_executor(None, dial, self.address)
-            self._admin = Connection(dialled, self._loop)
-            self.bell.open(self._admin)
+            self._use_for_admin(Connection(dialled, self._loop))
         except StoreUnavailable as error:
             log.warning("the database cannot be reached: %s", error)
 
@@ -288,8 +288,15 @@ class PostgresStore:
 
     def take_back(self, connection: Connection) -> None:
         """The reading is over."""
-        if connection is not self._reserve:
+        if connection is self._reserve:
+            connection.pay()
+        else:
             self._pool.give(connection)
+
+    def total_or_none(self) -> int | None:
+        """The stamps' total as of now."""
+        worker = worker_or_none()
+        return None if worker is None else self._watch.total_or_none(worker)
 
     def ensure(self, table: SqlTable, *, writing: bool = False, with_long: bool = False) -> None:
         """Have a table's SQL tables there."""
@@ -299,8 +306,14 @@ class PostgresStore:
 
     def _admin_connection(self) -> Connection:
         if self._admin is None or self._admin.lost:
-            self._admin = Connection(dial(self.address), self._loop)
+            return self._use_for_admin(Connection(dial(self.address), self._loop))
         return self._admin
+
+    def _use_for_admin(self, connection: Connection) -> Connection:
+        """Hear rings and watch stamps by this connection from now on."""
+        self._admin = self._watch.connection = connection
+        self.bell.open(connection)
+        return connection
 
     # Writing.
 
@@ -511,7 +524,10 @@ class _Lending:
         return self._connection
 
     def take_back(self, connection: Connection) -> None:
-        pass
+        connection.pay()
+
+    def total_or_none(self) -> int | None:
+        return None
 
 
 def _refusals(taken: list[Waiting], words: str) -> list[Answer]:

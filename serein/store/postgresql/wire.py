@@ -73,7 +73,7 @@ def bytea_array(values: Sequence[bytes]) -> bytes:
 class Request:
     """What was sent up to one sync point, and what came back."""
 
-    __slots__ = ("done", "error", "prepares", "results", "sent_at", "waiter")
+    __slots__ = ("done", "error", "on_done", "owed", "prepares", "results", "sent_at", "waiter")
 
     def __init__(self, prepares: list[bytes | None], sent_at: float) -> None:
         self.done = False
@@ -83,6 +83,17 @@ class Request:
         self.results: list[PGresult] = []
         self.error: BaseException | None = None
         self.waiter: asyncio.Future[None] | None = None
+        self.on_done: Callable[[Request], None] | None = None
+        self.owed = 0
+        """How many of the first results nobody waits for."""
+
+    def finish(self) -> None:
+        """All that will come has come."""
+        self.done = True
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+        if self.on_done is not None:
+            self.on_done(self)
 
 
 class Connection:
@@ -96,6 +107,8 @@ class Connection:
         self._count = 0
         self._lost: BaseException | None = None
         self._writing = False
+        self.owed: Statement | None = None
+        """What is to be sent with the next request, and whose result does not matter."""
         self.on_notify: Callable[[str, str], None] | None = None
         self.on_lost: Callable[[], None] | None = None
         pg.nonblocking = 1
@@ -116,6 +129,11 @@ class Connection:
         names = self._names
         prepares: list[bytes | None] = []
         request = Request(prepares, monotonic())
+        owed = self.owed
+        if owed is not None:
+            self.owed = None
+            request.owed = 1
+            statements = [owed, *statements]
         try:
             for sql, parameters in statements:
                 name = names.get(sql)
@@ -139,6 +157,21 @@ class Connection:
     def ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         """Send, and wait for the results. Raises Conflict, ConnectionLost, Refused."""
         return self.results(self.send(statements))
+
+    def call_back(self, request: Request, done: Callable[[Request], None]) -> None:
+        """Have `done` called, on the loop, when what was sent is answered; nobody else may wait for it."""
+        if request.done:
+            self._loop.call_soon(done, request)
+        else:
+            request.on_done = done
+
+    def pay(self) -> None:
+        """Send what is owed."""
+        if self.owed is not None and self._lost is None:
+            try:
+                self.send(())
+            except ConnectionLost:
+                pass
 
     def results(self, request: Request) -> list[PGresult]:
         """Wait for what was sent. Raises Conflict, ConnectionLost, Refused."""
@@ -189,16 +222,16 @@ class Connection:
         status = result.status
         if status == _SYNC:
             self._pending.popleft()
-            request.done = True
-            waiter = request.waiter
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+            request.finish()
             return
         prepares = request.prepares
         prepared = prepares.pop(0) if prepares else None
         if status in (_TUPLES_OK, _COMMAND_OK):
             if prepared is None:
-                request.results.append(result)
+                if request.owed:
+                    request.owed -= 1
+                else:
+                    request.results.append(result)
             return
         if prepared is not None:
             # It was not reached, or failed: another try has to prepare it anew, under another name.
@@ -226,12 +259,10 @@ class Connection:
         pending, self._pending = self._pending, deque()
         text = " ".join(str(error).split())
         for request in pending:
-            request.done = True
             request.error = request.error or ConnectionLost(
                 f"the database cannot be reached: {text}"
             )
-            if request.waiter is not None and not request.waiter.done():
-                request.waiter.set_result(None)
+            request.finish()
         if self.on_lost is not None:
             self.on_lost()
 

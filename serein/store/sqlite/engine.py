@@ -18,6 +18,7 @@ import apsw
 
 from serein.store.batches import BatchedStore
 from serein.store.blobs_files import FileBlobs
+from serein.store.disk import Disk
 from serein.store.errors import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from serein.store.space import Space
 from serein.store.sqlite.formats import (
@@ -238,8 +239,8 @@ class SqliteStore(BatchedStore[SqlTable]):
 
     The directory is made, for its owner alone, if it is not there. While less than `free_bytes_min` are free on its disk
     (default: `space.py`) only what removes is written. `checkpoint_pages`, `pause_pages` and `pages_max` (the
-    largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) and `vfs` (the name of an apsw VFS
-    to go through) are for tests.
+    largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) and `vfs` and `disk` (the name of
+    an apsw VFS, and what stands for the file system under the blobs) are for tests.
     """
 
     def __init__(
@@ -251,6 +252,7 @@ class SqliteStore(BatchedStore[SqlTable]):
         pages_max: int | None = None,
         free_bytes_min: int | None = None,
         vfs: str | None = None,
+        disk: Disk | None = None,
     ) -> None:
         engine = SqliteEngine(
             directory,
@@ -260,7 +262,7 @@ class SqliteStore(BatchedStore[SqlTable]):
             vfs=vfs,
         )
         space = Space(directory, free_bytes_min)
-        self._files = FileBlobs(directory / "blobs", check_room=space.check)
+        self._files = FileBlobs(directory / "blobs", check_room=space.check, disk=disk)
         super().__init__(engine, self._files)
         self._engine: SqliteEngine = engine
         self._space = space

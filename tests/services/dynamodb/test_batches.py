@@ -105,7 +105,7 @@ def test_all_or_nothing_when_one_item_is_bad(dynamodb, simple):
     bad = {"PutRequest": {"Item": {"x": {"S": "a"}}}}
     assert refused(dynamodb.batch_write_item, RequestItems={simple: [put("a"), bad]}) == (
         "ValidationException",
-        "One or more parameter values were invalid: Missing the key pk in the item",
+        "The provided key element does not match the schema",
     )
     assert dynamodb.scan(TableName=simple)["Count"] == 0
 

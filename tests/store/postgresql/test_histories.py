@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
@@ -44,9 +43,8 @@ class PostgresHistories(Histories):
 
 
 @pytest.fixture(autouse=True)
-def _server(server: PostgresServer) -> Iterator[None]:
+def _server(server: PostgresServer) -> None:
     PostgresHistories.server = server
-    yield
 
 
 TestPostgres = PostgresHistories.TestCase

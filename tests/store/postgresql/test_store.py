@@ -136,7 +136,7 @@ def test_no_write_skew_between_nodes(url: str) -> None:
     """Of two doctors on call one may leave, if the other stays: the classic that snapshots alone get wrong."""
 
     def leave(tx: Transaction, who: int) -> None:
-        if len([one for one in tx.scan(PLAIN, ("on call",))]) > 1:
+        if len(list(tx.scan(PLAIN, ("on call",)))) > 1:
             tx.delete(PLAIN, "on call", who)
 
     async def story(one: PostgresStore, other: PostgresStore) -> None:

@@ -137,7 +137,7 @@ def delete_scaling_policy(tx: Tx, request: DeleteScalingPolicyRequest) -> Answer
     target = find_target(tx, request)
     if not tx.delete(POLICIES, *target.key, request["PolicyName"]):
         raise ObjectNotFoundException(
-            f"No scaling policy found for {place_of(request)}, policy name: {request['PolicyName']}"
+            f"No scaling policy found for {place_of(request)}: {request['PolicyName']}"
         )
     return {}
 

@@ -1,4 +1,4 @@
-"""Listings of what Serein cannot make yet, so that there is none of it: exports, imports, global tables.
+"""Listings of what Serein cannot make yet, so that there is none of it: global tables.
 
 Inventories and infrastructure tools ask; the operations that would make such things answer "not implemented".
 """
@@ -9,9 +9,7 @@ from typing import Any
 
 from serein.kernel.operations import Read, operation
 from serein.services.dynamodb.model import (
-    ListExportsInput,
     ListGlobalTablesInput,
-    ListImportsInput,
 )
 
 Answer = dict[str, Any]
@@ -21,15 +19,3 @@ Answer = dict[str, Any]
 def list_global_tables(read: Read, request: ListGlobalTablesInput) -> Answer:
     """No global tables."""
     return {"GlobalTables": []}
-
-
-@operation("ListExports")
-def list_exports(read: Read, request: ListExportsInput) -> Answer:
-    """No exports."""
-    return {"ExportSummaries": []}
-
-
-@operation("ListImports")
-def list_imports(read: Read, request: ListImportsInput) -> Answer:
-    """No imports."""
-    return {"ImportSummaryList": []}

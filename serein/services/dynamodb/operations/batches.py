@@ -20,7 +20,13 @@ from serein.services.dynamodb.rules.capacity import (
     read_units,
 )
 from serein.services.dynamodb.rules.expressions import read_projection
-from serein.services.dynamodb.rules.keys import RowKey, check_index_keys, item_key, request_key
+from serein.services.dynamodb.rules.keys import (
+    RowKey,
+    check_fits,
+    check_index_keys,
+    item_key,
+    request_key,
+)
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.rows import (
     check_item_size,
@@ -169,6 +175,7 @@ def _planned(name: str, table: TableRecord, entry: Mapping[str, Any], size: int)
         key = entry["DeleteRequest"]["Key"]
         return _Write(name, table, request_key(table, key), key, None, 0)
     item = put["Item"]
+    check_fits(table, item)
     row_key = item_key(table, item)
     check_index_keys(table, item)
     return _Write(name, table, row_key, item, item, size)

@@ -81,7 +81,7 @@ def create_table(tx: Tx, request: CreateTableInput) -> Answer:
     if name[:4] == "arn:":
         name = name.rpartition("/")[2]
     check_name(name)
-    table = _new_table(tx, request, name)
+    table = new_table(tx, request, name)
     tags = request.get("Tags")
     if tags:
         check_tags({}, tags)
@@ -95,7 +95,7 @@ def create_table(tx: Tx, request: CreateTableInput) -> Answer:
     return {"TableDescription": table_description(tx, table, "CREATING")}
 
 
-def _new_table(tx: Tx, request: Request, name: str) -> TableRecord:
+def new_table(tx: Tx, request: Request, name: str) -> TableRecord:
     """The table that a request describes. Raises ValidationException."""
     if not request.get("KeySchema"):
         raise parameter_invalid("KeySchema must be specified")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serein.kernel.operations import Tx
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
-from serein.services.dynamodb.rules.keys import has_index_keys, index_key
+from serein.services.dynamodb.rules.keys import index_key
 from serein.services.dynamodb.rules.ranges import row_key_parts
 from serein.services.dynamodb.rules.rows import decode_row, index_row
 
@@ -25,8 +25,7 @@ def fill_index(
         item = decode_row(row)
         base = row_key_parts(table, None, item)
         last = base
-        if has_index_keys(index, item):
-            key = index_key(index, item)
-            assert key is not None
+        key = index_key(index, item)
+        if key is not None:
             tx.put_bytes(INDEX_ROWS, (index.id, *key, *base), index_row(index, table, item, row))
     return last if count == rows_max else None

@@ -7,7 +7,6 @@ from typing import Any
 
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
 from serein.engines.expressions.values import (
-    AttributeValue,
     Item,
     binary_size,
     key_text,
@@ -79,6 +78,14 @@ def check_key_size(attribute: KeyAttribute, content: str, bytes_max: int) -> Non
     raise parameter_invalid(
         "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
     )
+
+
+def check_fits(table: TableRecord, item: Item) -> None:
+    """The item has the table's keys, as batches word it. Raises ValidationException."""
+    for attribute in table.keys:
+        value = item.get(attribute.name)
+        if value is None or attribute.type not in value:
+            raise _no_match()
 
 
 def item_key(table: TableRecord, item: Item) -> RowKey:
@@ -178,15 +185,6 @@ def _check_index_part(
         )
     if len(content) * 4 > bytes_max:
         check_key_size(attribute, content, bytes_max)
-
-
-def has_index_keys(index: Index, item: Item) -> bool:
-    """Whether an existing item fits a new index: right types, not empty (others stay out of it)."""
-    for attribute in index.keys:
-        value: AttributeValue | None = item.get(attribute.name)
-        if value is None or not value.get(attribute.type):
-            return False
-    return True
 
 
 def key_of(table: TableRecord, item: Item) -> Item:

@@ -89,7 +89,7 @@ def operations(functions: Functions) -> ModuleType:
         code = await accept_code(cx, functions, request.get("Code", {}))
         function = await cx.transact(_create, request, code)
         # What functions are forked from is made ready while the caller waits for Active.
-        functions.warm(cx)
+        functions.warm(cx, request.get("Runtime", ""))
         return creating(configuration_of(function, arn=function.arn), cx.new_id())
 
     @operation("UpdateFunctionCode", on=function_of, ignores=("SourceKMSKeyArn",))

@@ -116,6 +116,7 @@ def _authorised(cx: Context, request: HttpRequest, config: UrlConfig) -> Context
 def _event(cx: Context, request: HttpRequest, config: UrlConfig, payload: bytes) -> bytes:
     """Payload format 2.0."""
     headers = {name: value for name, value in request.headers.items() if name != "cookie"}
+    headers |= _forwarded(cx, request)
     cookies = request.headers.get("cookie")
     kind = headers.get("content-type", "")
     as_text = not payload or kind.startswith(_TEXT) or kind.startswith("application/x-www-form")
@@ -150,6 +151,8 @@ def _event(cx: Context, request: HttpRequest, config: UrlConfig, payload: bytes)
         },
         "isBase64Encoded": not as_text,
     }
+    if config.auth_type == "AWS_IAM":
+        event["requestContext"]["authorizer"] = {"iam": _caller(cx)}
     if cookies:
         event["cookies"] = [part.strip() for part in cookies.split(";")]
     if query:
@@ -159,6 +162,35 @@ def _event(cx: Context, request: HttpRequest, config: UrlConfig, payload: bytes)
             payload.decode("utf-8", "replace") if as_text else base64.b64encode(payload).decode()
         )
     return orjson.dumps(event)
+
+
+def _forwarded(cx: Context, request: HttpRequest) -> dict[str, str]:
+    """What AWS's own front tells a function about the connection."""
+    port = request.headers.get("host", "").rpartition(":")[2]
+    default = "443" if request.scheme == "https" else "80"
+    told = {
+        "x-forwarded-for": cx.scope.source_ip or "127.0.0.1",
+        "x-forwarded-port": port if port.isdigit() else default,
+        "x-forwarded-proto": request.scheme,
+    }
+    if "x-amzn-trace-id" not in request.headers:
+        token = cx.randomness.token(12).hex()
+        told["x-amzn-trace-id"] = f"Root=1-{int(cx.clock.now()):08x}-{token}"
+    return told
+
+
+def _caller(cx: Context) -> dict[str, Any]:
+    """Who signed the request: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html"""
+    principal = cx.principal
+    return {
+        "accessKey": "",
+        "accountId": principal.account,
+        "callerId": principal.id,
+        "cognitoIdentity": None,
+        "principalOrgId": None,
+        "userArn": principal.arn,
+        "userId": principal.id,
+    }
 
 
 def _response(answer: bytes) -> HttpResponse:
