@@ -62,6 +62,7 @@ class Environment:
         self._killed = False
         self.lost = False  # nothing can be asked any more
         self.frozen = False
+        self.may_leave = False  # whether its function may reach the world
         self.first: asyncio.Future[Answer] | None = None  # where readiness comes without asking
         self.sink: Sink | None = None  # who takes a streamed answer
         self._held = False

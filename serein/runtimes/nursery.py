@@ -23,6 +23,7 @@ from serein.runtimes import interpreters
 from serein.runtimes.api_connection import ApiConnection
 from serein.runtimes.archives import merged_layers
 from serein.runtimes.cgroups import Limits, NoLimits, find_limits
+from serein.runtimes.egress import EgressConnection, is_reachable
 from serein.runtimes.environment import Environment
 from serein.runtimes.inside.confine import ENDPOINT_PORT
 from serein.runtimes.runtime_api import ApiEnvironment
@@ -322,7 +323,9 @@ class Nursery:
             python_path=station.python_path,
             tmp=environment.tmp,
             kind=kind,
+            proxy=inside and self._settings.egress and function.egress,
         )
+        environment.may_leave = function.egress
         if station.family == "provided" and not function.runtime.startswith("provided"):
             variables[_ASSIGNED] = "1"
         by_data_limit = self._limits.name == "rlimit" and station.family == "python"
@@ -411,7 +414,13 @@ class Nursery:
         def serve(listeners: list[socket.socket]) -> None:
             if not listeners:
                 return  # outside of a sandbox functions reach Serein where the host does
-            endpoint, runtime_api = listeners
+            endpoint, runtime_api, egress = listeners
+            if self._settings.egress and not self._closed:
+                allows = functools.partial(_may_reach, environment)
+                connect_out = functools.partial(EgressConnection, allows)
+                self.keep(self._serve_endpoint(environment, egress, connect_out))
+            else:
+                egress.close()
             if isinstance(environment, ApiEnvironment) and not self._closed:
                 connect = functools.partial(ApiConnection, environment)
                 self.keep(self._serve_endpoint(environment, runtime_api, connect))
@@ -436,6 +445,10 @@ class Nursery:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _may_reach(environment: Environment, address: str) -> bool:
+    return environment.may_leave and is_reachable(address)
 
 
 def _port_of(endpoint: str) -> int:

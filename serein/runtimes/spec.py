@@ -36,6 +36,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     application_level: str = ""
     system_level: str = "INFO"
     snap_start: bool = False
+    egress: bool = True  # whether it may reach the world: one in a VPC without a way out may not
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configur
 
 from __future__ import annotations
 
+from serein.runtimes.egress import proxy_variables
 from serein.runtimes.spec import Credentials, FunctionSpec
 
 _PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
@@ -21,6 +22,7 @@ def function_variables(
     python_path: str,
     tmp: str | None,
     kind: str = "on-demand",
+    proxy: bool = False,
 ) -> dict[str, str]:
     """AWS's variables, then the function's own (which cannot replace the reserved ones)."""
     reserved = {
@@ -64,4 +66,6 @@ def function_variables(
         defaults["AWS_NODEJS_CONNECTION_REUSE_ENABLED"] = "1"
     if tmp is not None:
         defaults["TMPDIR"] = tmp
+    if proxy:
+        defaults |= proxy_variables()
     return {**defaults, **spec.environment, **reserved}

@@ -7,9 +7,9 @@ import json
 import time
 from typing import Any
 
-import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 REGION = "us-east-1"
 FIND_S_MAX = 20.0
@@ -45,8 +45,7 @@ class Pinned:
         }
         body = json.dumps(params).encode()
         request = AWSRequest("POST", f"{self._endpoint}/", headers=headers, data=body)
-        credentials = boto3.Session(*key).get_credentials()
-        SigV4Auth(credentials, service, REGION).add_auth(request)
+        SigV4Auth(Credentials(*key), service, REGION).add_auth(request)
         self.line.request("POST", "/", body, dict(request.headers.items()))
         answer = self.line.getresponse()
         text = answer.read()

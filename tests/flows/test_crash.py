@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.crash_load import Load, until
+from tests.flows.pinned import Pinned, one_for_each
 from tests.running import RunningSerein
 
 LIVES = int(os.environ.get("SEREIN_CRASHES", "4"))
@@ -97,3 +98,35 @@ def worker_pids(endpoint: str) -> list[int]:
 def kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.crash
+@pytest.mark.skipif(LIVES <= 10, reason="takes longer than a lease: SEREIN_CRASHES=20 runs it")
+def test_a_stopped_worker_process_loses_its_work_and_cannot_go_on(tmp_path: Path) -> None:
+    """SIGSTOP for longer than its leases last: the other brings the notifications; when it goes on, it is fenced off."""
+    with RunningSerein(tmp_path / "data", "--workers", "2") as serein:
+        found = one_for_each(serein.endpoint, 2)
+        until(lambda: courier_in(found[1]) != 0, "somebody is the courier")
+        owner = courier_in(found[1])
+        other = found[3 - owner]
+        load = Load(serein.endpoint, SEED)
+        load.prepare()
+        pid = next(w["pid"] for w in other.health()["workers"] if w["worker"] == owner)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: courier_in(other) == other.worker, "the other is the courier now")
+            load.start()
+            time.sleep(3.0)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(4.0)
+        load.stop()
+        assert courier_in(found[owner]) == other.worker
+        load.check()
+        load.check_queues()
+
+
+def courier_in(pinned: Pinned) -> int:
+    """Which worker process has the courier's lease, as far as those who answer know; 0 if none."""
+    workers = pinned.health()["workers"]
+    return next((one["worker"] for one in workers if "courier" in one["leases"]), 0)

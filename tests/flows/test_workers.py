@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,51 @@ def test_what_one_was_told_the_other_answers(two: tuple[Pinned, Pinned]) -> None
         "dynamodb", "DynamoDB_20120810.DescribeTable", {"TableName": "things"}
     )
     assert (status, answer["__type"].rpartition("#")[2]) == (400, "ResourceNotFoundException")
+
+
+def test_no_read_is_behind_an_answer(serein: RunningSerein, two: tuple[Pinned, Pinned]) -> None:
+    """Counters raised in both processes at the same time lose nothing, and whoever reads sees all that was answered before."""
+    two[0].dynamodb("CreateTable", **{**TABLE, "TableName": "counters"})
+    answered = {"a": 0, "b": 0}
+    behind: list[tuple[str, int, int]] = []
+    ends_at = time.monotonic() + 2.0
+
+    def count(pinned: Pinned, name: str) -> int:
+        times = 0
+        while time.monotonic() < ends_at:
+            answer = pinned.dynamodb(
+                "UpdateItem",
+                TableName="counters",
+                Key={"pk": {"S": name}},
+                UpdateExpression="ADD n :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+                ReturnValues="UPDATED_NEW",
+            )
+            answered[name] = max(answered[name], int(answer["Attributes"]["n"]["N"]))
+            times += 1
+        return times
+
+    def read(pinned: Pinned, name: str) -> int:
+        while time.monotonic() < ends_at:
+            before = answered[name]
+            key = {"pk": {"S": name}}
+            item = pinned.dynamodb("GetItem", TableName="counters", Key=key).get("Item")
+            found = int(item["n"]["N"]) if item else 0
+            if found < before:
+                behind.append((name, before, found))
+        return 0
+
+    jobs = [(work, worker, name) for work in (count, read) for worker in (1, 2) for name in "ab"]
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        lines = [one_for_each(serein.endpoint, 2)[worker] for _, worker, _ in jobs]
+        ends_at = time.monotonic() + 2.0
+        done = [
+            threads.submit(work, line, name)
+            for (work, _, name), line in zip(jobs, lines, strict=True)
+        ]
+        counted = sum(one.result() for one in done)
+    assert not behind
+    assert counted == sum(answered.values())
 
 
 def test_a_key_that_is_taken_away_in_one_is_refused_by_the_other(tmp_path: Path) -> None:

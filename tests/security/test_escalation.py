@@ -85,6 +85,27 @@ def make_function(person: Person, name: str, role: str) -> Callable[[], Any]:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def climber(hire: Any, iam: Any) -> Person:
+    iam.create_user(UserName="victim")
+    iam.create_group(GroupName="g")
+    reads = {"Action": ["iam:Get*", "iam:List*", "sts:*"]}
+    person: Person = hire("climber", reads, boundary=policy_arn("limit"))
+    return person
+
+
+@pytest.fixture(scope="module")
+def deputy(hire: Any) -> Person:
+    within = {"StringEquals": {"iam:PermissionsBoundary": policy_arn("limit")}}
+    person: Person = hire(
+        "deputy",
+        {"Action": ["iam:CreateUser", "iam:CreateRole", "iam:AttachUserPolicy", "iam:PutUserPolicy", "iam:PutUserPermissionsBoundary"], "Condition": within},
+        {"Effect": "Deny", "Action": ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"], "Resource": policy_arn("limit")},
+        {"Effect": "Deny", "Action": "iam:DeleteUserPermissionsBoundary"},
+    )  # fmt: skip
+    return person
+
+
 class TestPassRole:
     def test_a_function_with_a_role_one_may_not_pass(self, hire: Any) -> None:
         ann = hire("passer-1", {"Action": "lambda:*"})
@@ -162,14 +183,6 @@ class TestPolicies:
     def test_reading_is_no_writing(self, climber: Person, operation: str, params: Any) -> None:
         assert code_of(getattr(climber.client("iam"), operation), **params) == "AccessDenied"
 
-    @pytest.fixture(scope="class")
-    def climber(self, hire: Any, iam: Any) -> Person:
-        iam.create_user(UserName="victim")
-        iam.create_group(GroupName="g")
-        reads = {"Action": ["iam:Get*", "iam:List*", "sts:*"]}
-        person: Person = hire("climber", reads, boundary=policy_arn("limit"))
-        return person
-
     def test_a_boundary_holds_whatever_else_is_allowed(self, hire: Any) -> None:
         ann = hire("bound", ALL, boundary=policy_arn("limit"))
         ann.client("s3").list_buckets()
@@ -194,17 +207,6 @@ class TestPolicies:
 
 class TestDelegation:
     """An administrator who may make users and roles, but only within a boundary: the guide's own example."""
-
-    @pytest.fixture(scope="class")
-    def deputy(self, hire: Any) -> Person:
-        within = {"StringEquals": {"iam:PermissionsBoundary": policy_arn("limit")}}
-        person: Person = hire(
-            "deputy",
-            {"Action": ["iam:CreateUser", "iam:CreateRole", "iam:AttachUserPolicy", "iam:PutUserPolicy", "iam:PutUserPermissionsBoundary"], "Condition": within},
-            {"Effect": "Deny", "Action": ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"], "Resource": policy_arn("limit")},
-            {"Effect": "Deny", "Action": "iam:DeleteUserPermissionsBoundary"},
-        )  # fmt: skip
-        return person
 
     def test_who_is_made_without_it(self, deputy: Person) -> None:
         iam = deputy.client("iam")

@@ -89,8 +89,15 @@ class Node(House):
     """One house of several on one store."""
 
     def __init__(
-        self, way: Way, number: int, clock: ManualClock, rng: random.Random, others: list[Node]
+        self,
+        way: Way,
+        number: int,
+        clock: ManualClock,
+        rng: random.Random,
+        others: list[Node],
+        is_alone: bool,
     ) -> None:
+        self.is_alone = is_alone
         self.way = way
         self.number = number
         self.rng = rng
@@ -112,7 +119,9 @@ class Node(House):
     def _make_store(self) -> Store:
         return self.way
 
-    def _make_leasing(self) -> Leasing:
+    def _make_leasing(self) -> Leasing | None:
+        if self.is_alone:
+            return None
         # A life of its own: the id is never used again.
         self.owner = f"node-{self.number}-{self.rng.getrandbits(64):x}"
         return Leasing(self.store, self.clock, self.doorbell, self.owner)

@@ -18,6 +18,7 @@ from serein.runtimes.inside import syscalls
 
 ENDPOINT_PORT = 4566
 RUNTIME_API_PORT = 9001
+PROXY_PORT = 3128
 CHANNEL = 3  # the descriptor of the frame socket in a function's process
 
 _SIOCSIFFLAGS = 0x8914
@@ -109,8 +110,11 @@ def _listen_inside() -> list[socket.socket]:
     """Loopback up, and a listener at Serein's address in this network namespace, which has no other way out."""
     first = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     fcntl.ioctl(first, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING))
-    listeners = [first, socket.socket(socket.AF_INET, socket.SOCK_STREAM)]
-    for listener, port in ((listeners[0], ENDPOINT_PORT), (listeners[1], RUNTIME_API_PORT)):
+    listeners = [first]
+    for port in (ENDPOINT_PORT, RUNTIME_API_PORT, PROXY_PORT):
+        if port != ENDPOINT_PORT:
+            listeners.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        listener = listeners[-1]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(64)

@@ -242,6 +242,7 @@ class Functions:
             log_format=function.logging.get("LogFormat", "Text"),
             application_level=function.logging.get("ApplicationLogLevel", ""),
             system_level=function.logging.get("SystemLogLevel", "INFO"),
+            egress=not (function.vpc or {}).get("SubnetIds"),
             snap_start=function.snap_start != "None" and function.version != LATEST,
         )
         before = self._specs.get((owner, function.version))
