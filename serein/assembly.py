@@ -65,6 +65,7 @@ from serein.store.interface import Store
 from serein.store.memory import MemoryStore
 from serein.store.sqlite.engine import SqliteStore
 from serein.store.sqlite.shared import SharedSqliteStore
+from serein.store.tables import FORMS
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.models import Wire
 
@@ -215,7 +216,7 @@ class House:
             return MemoryStore()
         if self.crew is not None:
             return self.crew.store_in(self.config.data, self.config.free_bytes_min)
-        return SqliteStore(self.config.data, free_bytes_min=self.config.free_bytes_min)
+        return SqliteStore(self.config.data, free_bytes_min=self.config.free_bytes_min, forms=FORMS)
 
     def _make_postgres(self, address: str) -> Store:
         # Loaded only here: who has no PostgreSQL does not wait for its driver.

@@ -96,12 +96,14 @@ def run_workers(
         def run(slot: int, line: socket.socket) -> int:
             return uvloop.run(_work(config, siblings.seat(slot), sockets, line, tune))
 
-        def announce() -> None:
+        def announce(warnings: Sequence[str]) -> None:
             took_s = time.perf_counter() - started
             where = "in memory" if config.ephemeral else f"data in {config.data}"
             click.echo(
                 f"Serein answers at {endpoint} ({where}, {count} worker processes, started in {took_s:.2f} s)"
             )
+            for warning in warnings:
+                click.echo(f"  {warning}", err=True)
             deploy(endpoint)
 
         gc.collect()
@@ -134,7 +136,7 @@ async def _work(
         await hub.flush()
         return 1
     tune()
-    hub.tell("ready", house.owner)
+    hub.tell("ready", house.owner, house.warnings())
     beating = asyncio.create_task(_beat(siblings))
     try:
         await stop.wait()

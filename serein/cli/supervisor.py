@@ -63,7 +63,10 @@ class Worker(msgspec.Struct, eq=False):
 
 
 class Supervisor:
-    """Keeps `siblings.count` workers. `run` returns the exit code."""
+    """Keeps `siblings.count` workers. `run` returns the exit code.
+
+    `on_ready` is called once, when all workers are there, with what one of them has to warn of.
+    """
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class Supervisor:
         run: Run,
         *,
         grace_s: float,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[Sequence[str]], None],
         stuck_s_max: float = STUCK_S_MAX,
     ) -> None:
         self._stuck_s_max = stuck_s_max
@@ -290,13 +293,13 @@ class Supervisor:
 
     def _answer(self, worker: Worker, message: Sequence[Any]) -> None:
         match message:
-            case ["ready", owner]:
+            case ["ready", owner, warnings]:
                 worker.owner = owner
                 worker.ready_at = time.monotonic()
                 ready = sum(w.ready_at is not None for w in self._workers.values())
                 if not self._announced and ready == self._siblings.count:
                     self._announced = True
-                    self._on_ready()
+                    self._on_ready(warnings)
                 self._roll()
             case ["failed", words]:
                 worker.failure = words

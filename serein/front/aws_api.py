@@ -22,6 +22,7 @@ from serein.kernel.calls import ANONYMOUS, Call, Principal, Scope, Signed
 from serein.kernel.dispatch import Dispatch, as_aws_error
 from serein.kernel.operations import Context
 from serein.kernel.services import Service
+from serein.store.errors import StoreUnavailable
 from serein.wire.facts import Target
 from serein.wire.http import Body, BodyInterrupted, BodyTooLarge, HttpRequest, HttpResponse
 from serein.wire.models import OperationWire, Wire
@@ -285,7 +286,9 @@ class AwsApi:
             )
         else:
             shown = as_aws_error(error, self._wire.service(target.service) if target else None)
-            if not isinstance(error, AwsError) and shown.status == 500:
+            if isinstance(error, StoreUnavailable):
+                log.warning("request %s refused: %s", request_id, error)
+            elif not isinstance(error, AwsError) and shown.status == 500:
                 log.error("request %s failed", request_id, exc_info=error)
         response = self._wire.serialise_error(shown, request_id, target=target, request=request)
         if self._decorated and "origin" in request.headers:

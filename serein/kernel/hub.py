@@ -67,7 +67,7 @@ class Hub:
             self._writer.close()
 
     def tell(self, *message: object) -> None:
-        """Tell the supervisor something: ("ready", owner), ("failed", words)."""
+        """Tell the supervisor something: ("ready", owner, warnings), ("failed", words)."""
         if self._writer is not None:
             self._writer.write(frame(message))
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from serein.base.clock import Clock
 from serein.kernel.leases import Lease
 from serein.kernel.leasing import Leasing
+from serein.store.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class Workers:
                 await run()
             except asyncio.CancelledError:
                 raise
+            except StoreUnavailable as error:
+                log.warning("worker %s starts again in %.1f s: %s", name, pause_s, error)
             except Exception:
                 log.exception("worker %s failed; it starts again in %.1f s", name, pause_s)
             now = self._clock.now()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic
 
 from serein.store.codec import RecordCodec
 from serein.store.engine import H, Handles
 from serein.store.errors import StoreDamaged, StoreError
 from serein.store.keys import decode_key
-from serein.store.seals import opened_or_none, sealed
+from serein.store.seals import SEAL_BYTES, form_or_none, opened_or_none, sealed, sealed_as
 from serein.store.tables import AnyTable, BytesTable, Key
 
 CACHED_RECORDS_MAX = 4096
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 class Form(Generic[H]):
     """Everything about one table, looked up once."""
 
-    __slots__ = ("cache", "decode", "encode", "handle", "key", "name", "open", "seal")
+    __slots__ = ("_older", "cache", "decode", "encode", "handle", "key", "name", "open", "seal")
 
     seal: Callable[[bytes, bytes], bytes]
     """What the engine is to keep for an encoded key and a value."""
@@ -37,7 +38,11 @@ class Form(Generic[H]):
         self.key: Callable[[Any], Key] = _no_key
         self.encode: Callable[[Any], bytes] = bytes
         self.decode: Callable[[bytes], Any] | None = None
-        if not isinstance(table, BytesTable):
+        if isinstance(table, BytesTable):
+            if seals and table.version > 1:
+                self._older = table
+                self.seal, self.open = partial(sealed_as, table.version), self._open_older
+        else:
             codec: RecordCodec[Any] = RecordCodec(table)
             self.key = table.key
             self.encode = codec.encode
@@ -59,6 +64,19 @@ class Form(Generic[H]):
         value = opened_or_none(key, stored)
         if value is None:
             raise self._damaged(key, "its bytes do not match their checksum")
+        return value
+
+    def _open_older(self, key: bytes, stored: bytes) -> bytes:
+        """Of raw bytes that have had other forms."""
+        table = self._older
+        found = form_or_none(table.version, key, stored)
+        if found is None:
+            raise self._damaged(key, "its bytes do not match their checksum")
+        value = stored[:-SEAL_BYTES]
+        for form in range(found, table.version):
+            migration = table.migrations.get(form)
+            if migration is not None:
+                value = migration(value)
         return value
 
     def _damaged(self, key: bytes, why: str) -> StoreDamaged:

@@ -25,6 +25,7 @@ Key: TypeAlias = tuple[KeyPart, ...]
 R = TypeVar("R", bound=msgspec.Struct)
 
 Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+BytesMigration: TypeAlias = Callable[[bytes], bytes]
 
 VERSION_MAX = 127
 
@@ -61,16 +62,27 @@ class Table(Generic[R]):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BytesTable:
-    """Raw bytes under explicit keys, for what is kept ready to be answered (DynamoDB's items as JSON text)."""
+    """Raw bytes under explicit keys, for what is kept ready to be answered (DynamoDB's items as JSON text).
+
+    When their form changes, raise `version` and give in `migrations[n]` the function from the bytes of form n to those of
+    form n+1 (none: nothing changes). Rows are migrated as they are read.
+    """
 
     name: str
     version: int = field(default=1, kw_only=True)
+    migrations: Mapping[int, BytesMigration] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if not 1 <= self.version <= VERSION_MAX:
+            raise ValueError(f"table {self.name}: version must be from 1 to {VERSION_MAX}")
 
 
 AnyTable: TypeAlias = Table[Any] | BytesTable
+
+FORMS: Mapping[str, int] = {}
+"""The version of every table of the house that is not 1 (`tests/house/test_table_forms.py` holds it to that): by this a
+directory with forms of a newer Serein is refused as a whole when it is opened, not row by row later on."""
 
 
 def check_name(name: str) -> None:

@@ -310,7 +310,8 @@ def _compile_pattern(text: str) -> Callable[[str], object]:
         text = text[1:-1]
     try:
         if "\\p{" not in text and "\\P{" not in text and "&&" not in text and "[[" not in text:
-            return re.compile(text).fullmatch
+            # In Java `\\w`, `\\d` and `\\s` are ASCII's alone: no look-alikes in names.
+            return re.compile(text, re.ASCII).fullmatch
     except re.error:
         pass
     try:

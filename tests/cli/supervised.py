@@ -23,7 +23,7 @@ def main() -> int:
             return 1
         if how == "crashes at once":
             os.kill(os.getpid(), signal.SIGSEGV)
-        line.sendall(frame(["ready", str(os.getpid())]))
+        line.sendall(frame(["ready", str(os.getpid()), ["careful"]]))
         if how == "crashes":
             return 3
         signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
@@ -38,7 +38,7 @@ def main() -> int:
         siblings,
         run,
         grace_s=0.2,
-        on_ready=lambda: print("ready", flush=True),
+        on_ready=lambda warnings: print("ready", *warnings, flush=True),
         stuck_s_max=1.0,
     ).run()
 

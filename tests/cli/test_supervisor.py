@@ -49,7 +49,7 @@ def test_a_crash_loop_is_told_and_ended(how: str, word: str) -> None:
 def test_told_to_stop_it_stops_them(number: signal.Signals) -> None:
     process = start("works")
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    assert process.stdout.readline() == "ready careful\n"
     process.send_signal(number)
     out, err = process.communicate(timeout=ENDS_S_MAX)
     assert (process.returncode, out, err) == (0, "Stopping …\n", "")

@@ -109,12 +109,13 @@ def test_a_stopped_worker_process_loses_its_work_and_cannot_go_on(tmp_path: Path
         until(lambda: courier_in(found[1]) != 0, "somebody is the courier")
         owner = courier_in(found[1])
         other = found[3 - owner]
-        load = Load(serein.endpoint, SEED)
-        load.prepare()
         pid = next(w["pid"] for w in other.health()["workers"] if w["worker"] == owner)
         os.kill(pid, signal.SIGSTOP)
         try:
             until(lambda: courier_in(other) == other.worker, "the other is the courier now")
+            # Only now: a connection that the stopped one has accepted would wait for it.
+            load = Load(serein.endpoint, SEED)
+            load.prepare()
             load.start()
             time.sleep(3.0)
         finally:

@@ -92,7 +92,7 @@ class TestBuckets:
             (
                 "put_public_access_block",
                 {"PublicAccessBlockConfiguration": {"BlockPublicAcls": False}},
-            ),  # fmt: skip
+            ),
         ):
             assert code_of(getattr(bob, operation), Bucket="home-bucket", **params) == "AccessDenied", operation  # fmt: skip
 
@@ -134,7 +134,7 @@ class TestSeveralActions:
             (
                 {"CreateBucketConfiguration": {"Tags": [{"Key": "a", "Value": "b"}]}},
                 "s3:TagResource",
-            ),  # fmt: skip
+            ),
         ],
     )
     def test_buckets(self, writer: Person, more: dict[str, Any], needed: str) -> None:

@@ -53,7 +53,8 @@ class Durable:
 
     def count(self, handle: str, low: bytes, high: bytes) -> int:
         rows = self._disk.table(handle)
-        return max(0, rows.bisect_left(high) - rows.bisect_left(low))
+        counted: int = rows.bisect_left(high) - rows.bisect_left(low)
+        return max(0, counted)
 
 
 class OpenBatch(Durable):
@@ -184,7 +185,7 @@ class SimStore(BatchedStore[str]):
     """A store over such a disk: a commit takes a while of the fake clock's time, and may be cut off in it."""
 
     def __init__(self, disk: Disk, clock: Clock, rng: random.Random) -> None:
-        super().__init__(SimEngine(disk), disk.blobs)  # type: ignore[arg-type]
+        super().__init__(SimEngine(disk), disk.blobs)
         self._sim_clock = clock
         self._rng = rng
         self._pending: Batch[str] | None = None

@@ -14,6 +14,7 @@ from serein.base.ids import SeededRandomness
 from serein.kernel.leasing import Leasing
 from serein.store.blobs import Blobs
 from serein.store.interface import Snapshot, Store, StoreUnavailable, Transaction
+from serein.store.room import Room
 from tests.simulation.disk import SimStore
 
 T = TypeVar("T")
@@ -37,6 +38,9 @@ class Way:
     @property
     def blobs(self) -> Blobs:
         return self._store.blobs
+
+    def room(self) -> Room | None:
+        return None
 
     async def open(self) -> None:
         pass

@@ -21,6 +21,7 @@ from serein.store.interface import Transaction
 from serein.store.views import Batch
 from tests.simulation.actors import Cloud
 from tests.simulation.disk import Disk, OpenBatch, SimStore
+from tests.simulation.promises import Promises
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -45,13 +46,17 @@ def live(seed: int, store_class: type[SimStore] = SimStore) -> World:
         world.start()
         cloud = Cloud(world)
         rng = random.Random(seed)
+        promises = Promises(world)
         world.run_until(cloud.build(rng))
+        world.run_until(promises.build(rng))
         cloud.people()
+        promises.people()
         world.spawn(world.chaos())
         world.run(TURMOIL_S)
         world.is_calm = True
         world.run(CALM_S)
         world.run_until(cloud.judge(rng))
+        world.run_until(promises.judge(rng))
         return world
     finally:
         world.close()

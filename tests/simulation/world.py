@@ -7,6 +7,7 @@ import hashlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -159,10 +160,9 @@ class World:
         """Work that must go on once: whoever does it leaves its mark, under its lease."""
         while lease is not None:
             await self.sleep(rng.random() * (20 if self.is_calm else 1))
-            held = lease
-            await node.store.transact(lambda tx: self._mark(tx, held))
+            await node.store.transact(partial(self._mark, lease))
 
-    def _mark(self, tx: Transaction, lease: Lease) -> None:
+    def _mark(self, lease: Lease, tx: Transaction) -> None:
         check(tx, lease)
         last = tx.get(MARKS, "last")
         if last is not None:

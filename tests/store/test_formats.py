@@ -17,6 +17,7 @@ from serein.store.interface import Store, Transaction
 from serein.store.seals import SEAL_BYTES
 from serein.store.sqlite import formats
 from serein.store.sqlite.engine import SqliteStore
+from serein.store.tables import BytesTable
 from tests.store.things import RAW, THINGS, run, thing
 
 COUNT = 300
@@ -105,6 +106,45 @@ def test_an_upgrade_that_breaks_off_anywhere_can_be_done_again(tmp_path: Path, a
     run(SqliteStore(tmp_path), check(blobs))
 
 
+def test_raw_bytes_are_migrated_as_they_are_read(tmp_path: Path) -> None:
+    """Rows of every form lie side by side; each is read in the newest one, and an older Serein refuses the table."""
+    first = BytesTable("test.forms")
+    second = BytesTable("test.forms", version=2, migrations={1: lambda value: value + b" second"})
+    fourth = BytesTable(
+        "test.forms",
+        version=4,
+        migrations={1: lambda value: value + b" second", 3: lambda value: value + b" fourth"},
+    )
+
+    def put(table: BytesTable, key: str) -> Callable[[Store], Any]:
+        async def story(store: Store) -> None:
+            await store.transact(lambda tx: tx.put_bytes(table, (key,), key.encode()))
+
+        return story
+
+    async def look(store: Store) -> None:
+        expected = [b"a second fourth", b"b fourth", b"c"]
+        assert [value for _, value in store.snapshot().scan(fourth)] == expected
+        assert list(store.snapshot().scan_values(fourth)) == expected
+        assert await store.transact(lambda tx: tx.get(fourth, "a")) == expected[0]
+
+    async def older(store: Store) -> None:
+        with pytest.raises(StoreFormatTooNew, match=r"test\.forms"):
+            store.snapshot().get(second, "b")
+
+    for story in (put(first, "a"), put(second, "b"), put(fourth, "c"), look, older):
+        run(SqliteStore(tmp_path), story)
+    connection = apsw.Connection(str(tmp_path / "store.sqlite"))
+    connection.execute("UPDATE \"t_test.forms\" SET value = CAST(value || x'00' AS BLOB)")
+    connection.close()
+
+    async def damaged(store: Store) -> None:
+        with pytest.raises(StoreDamaged, match=r"test\.forms, key"):
+            store.snapshot().get(fourth, "a")
+
+    run(SqliteStore(tmp_path), damaged)
+
+
 def untouched(directory: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(directory)): path.read_bytes()
@@ -140,6 +180,19 @@ def no_database(directory: Path) -> None:
 
 def short(directory: Path) -> None:
     (directory / "store.sqlite").write_bytes(b"SQLite format 3\0")
+
+
+def test_a_newer_form_of_a_table_refuses_the_whole_directory(tmp_path: Path) -> None:
+    async def story(store: Store) -> None:
+        await store.transact(lambda tx: tx.put_bytes(BytesTable("test.new", version=3), (1,), b"x"))
+
+    run(SqliteStore(tmp_path), story)
+    before = untouched(tmp_path)
+    for forms in ({}, {"test.new": 2}):
+        with pytest.raises(StoreFormatTooNew, match=r"table test\.new in form 3.* use that one"):
+            run(SqliteStore(tmp_path, forms=forms), check_nothing)
+    assert untouched(tmp_path) == before
+    run(SqliteStore(tmp_path, forms={"test.new": 3}), check_nothing)
 
 
 async def check_nothing(store: Store) -> None:

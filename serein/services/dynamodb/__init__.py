@@ -14,6 +14,7 @@ from serein.services.dynamodb.operations import (
     imports,
     insights,
     items,
+    kinesis_destinations,
     queries,
     restores,
     settings,
@@ -23,7 +24,7 @@ from serein.services.dynamodb.operations import (
     transactions,
 )
 from serein.services.dynamodb.rules.wording import invalid
-from serein.services.dynamodb.workers import expiry, figures, recovery, upkeep
+from serein.services.dynamodb.workers import expiry, figures, recovery, replication, upkeep
 from serein.services.dynamodb.workers import exports as export_work
 from serein.services.dynamodb.workers import imports as import_work
 
@@ -48,6 +49,7 @@ def service(*, limited: bool = False) -> Service:
             transactions,
             statements,
             insights,
+            kinesis_destinations,
             backups,
             restores,
             exports,
@@ -66,6 +68,7 @@ def service(*, limited: bool = False) -> Service:
             Worker(name="dynamodb.copy", run=recovery.copy),
             Worker(name="dynamodb.export", run=export_work.export),
             Worker(name="dynamodb.import", run=import_work.fill),
+            Worker(name="dynamodb.replicate", run=replication.replicate),
             Worker(name="dynamodb.forget", run=recovery.trim),
             Worker(name="dynamodb.measure", run=figures.measure),
             *more,

@@ -296,12 +296,14 @@ class Limits:
 
     async def flush(self, cx: Context) -> None:
         """The worker that brings what was counted into the store, and forgets what is old there."""
-        writer = cx.new_id()
+        writer, forgotten_at = cx.new_id(), cx.clock.now()
         while True:
             if self._counted:
                 counted, self._counted = self._counted, {}
                 await cx.transact(_keep, writer, counted)
-            await cx.transact(_forget)
+            if cx.clock.now() - forgotten_at >= KEPT_S / 10:
+                forgotten_at = cx.clock.now()
+                await cx.transact(_forget)
             await cx.clock.sleep_until(cx.clock.now() + FLUSH_PAUSE_S)
 
 

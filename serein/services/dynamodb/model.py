@@ -499,6 +499,9 @@ if t.TYPE_CHECKING:
         RegionName: t.Required[str]
         DisassociationMode: t.Required[str]
 
+    class EnableKinesisStreamingConfiguration(t.TypedDict, total=False):
+        ApproximateCreationDateTimePrecision: str
+
     class Endpoint(t.TypedDict, total=False):
         Address: t.Required[str]
         CachePeriodInMinutes: t.Required[int]
@@ -739,6 +742,17 @@ if t.TYPE_CHECKING:
         DestinationStatus: str
         DestinationStatusDescription: str
         ApproximateCreationDateTimePrecision: str
+
+    class KinesisStreamingDestinationInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        StreamArn: t.Required[str]
+        EnableKinesisStreamingConfiguration: EnableKinesisStreamingConfiguration
+
+    class KinesisStreamingDestinationOutput(t.TypedDict, total=False):
+        TableName: str
+        StreamArn: str
+        DestinationStatus: str
+        EnableKinesisStreamingConfiguration: EnableKinesisStreamingConfiguration
 
     class ListBackupsInput(t.TypedDict, total=False):
         TableName: str
@@ -1219,6 +1233,20 @@ if t.TYPE_CHECKING:
         Attributes: dict[str, dict[str, t.Any]]
         ConsumedCapacity: ConsumedCapacity
         ItemCollectionMetrics: ItemCollectionMetrics
+
+    class UpdateKinesisStreamingConfiguration(t.TypedDict, total=False):
+        ApproximateCreationDateTimePrecision: str
+
+    class UpdateKinesisStreamingDestinationInput(t.TypedDict, total=False):
+        TableName: t.Required[str]
+        StreamArn: t.Required[str]
+        UpdateKinesisStreamingConfiguration: UpdateKinesisStreamingConfiguration
+
+    class UpdateKinesisStreamingDestinationOutput(t.TypedDict, total=False):
+        TableName: str
+        StreamArn: str
+        DestinationStatus: str
+        UpdateKinesisStreamingConfiguration: UpdateKinesisStreamingConfiguration
 
     class UpdateReplicationGroupMemberAction(t.TypedDict, total=False):
         RegionName: t.Required[str]

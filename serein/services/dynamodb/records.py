@@ -91,6 +91,14 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
+class KinesisDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """A Kinesis data stream that a table's changes go to, or went to. `precision` is of the times, "" by default."""
+
+    arn: str
+    active: bool
+    precision: str = ""
+
+
 class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A table as it was created and changed since."""
 
@@ -129,17 +137,29 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     filling: bool = False
     """Whether it is being restored or imported: there, and not to be used yet."""
     restored: Restored | None = None
+    regions: tuple[str, ...] = ()
+    """All regions of the global table that it is a part of, its own too; () when it is none."""
+    strong: bool = False
+    """Whether a write is in all regions before it is answered."""
     resource_policy: str = ""
     resource_policy_revision: str = ""
     insights: dict[str, Insights] = {}
     """Contributor Insights by index name, "" being the table itself."""
+    kinesis: tuple[KinesisDestination, ...] = ()
     table_class_since: float | None = None
     billing_changes: tuple[float, ...] = ()
 
     @cached_property
     def followed(self) -> bool:
         """Whether a change of an item has consequences beyond its row: index rows, stream records, expiry rows."""
-        return bool(self.indexes or self.stream_view or self.ttl_attribute or self.journalled)
+        return bool(
+            self.indexes
+            or self.stream_view
+            or self.ttl_attribute
+            or self.journalled
+            or self.regions
+            or self.kinesis
+        )
 
     @cached_property
     def journalled(self) -> bool:

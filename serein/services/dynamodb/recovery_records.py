@@ -57,6 +57,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     sink_id: str
     target: str = ""
     """The name of the table that is being filled, if the sink is one."""
+    target_region: str = ""
+    """Where that table is, if not where the source is."""
     target_arn: str = ""
     """The ARN of the backup or export that it is for, if the sink is one."""
     drained: tuple[int, str, str] | None = None

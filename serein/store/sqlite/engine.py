@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from serein.store.sqlite.formats import (
     FORMAT,
     judge,
     judge_file,
+    judge_forms,
     sync_directory,
     unusable,
     upgrade,
@@ -71,8 +72,10 @@ class SqliteEngine:
         checkpoint_pages: int = CHECKPOINT_PAGES,
         pause_pages: int = PAUSE_PAGES,
         pages_max: int | None = None,
+        forms: Mapping[str, int] | None = None,
         vfs: str | None = None,
     ) -> None:
+        self._forms = forms
         self.directory = directory
         self._vfs = vfs
         self._path = directory / "store.sqlite"
@@ -149,6 +152,7 @@ class SqliteEngine:
             objects: Any = cursor.execute("SELECT count(*) FROM sqlite_master").fetchall()[0][0]
             if objects:
                 judge(self._path, application, stored)
+                self._judge_forms(cursor)
                 if stored < FORMAT:
                     upgrade(connection, self.directory, stored)
             else:
@@ -164,6 +168,11 @@ class SqliteEngine:
             connection.close(True)
         sync_directory(self.directory)
         os.chmod(self._path, 0o600)
+
+    def _judge_forms(self, cursor: apsw.Cursor) -> None:
+        if self._forms is not None:
+            rows: Any = cursor.execute("SELECT name, version FROM serein_tables").fetchall()
+            judge_forms(self.directory, dict(rows), self._forms)
 
     def _make(self, cursor: apsw.Cursor) -> None:
         cursor.execute("BEGIN IMMEDIATE")
@@ -238,7 +247,8 @@ class SqliteStore(BatchedStore[SqlTable]):
     """A store in a directory of its own: `store.sqlite` with its log, `blobs/`, `lock`.
 
     The directory is made, for its owner alone, if it is not there. While less than `free_bytes_min` are free on its disk
-    (default: `space.py`) only what removes is written. `checkpoint_pages`, `pause_pages` and `pages_max` (the
+    (default: `space.py`) only what removes is written. `forms` are the versions of all tables that are not 1: a directory
+    with a later one is refused (None: only when the table is used). `checkpoint_pages`, `pause_pages` and `pages_max` (the
     largest size of the file in pages of 4 KiB, then writes are refused as on a full disk) and `vfs` and `disk` (the name of
     an apsw VFS, and what stands for the file system under the blobs) are for tests.
     """
@@ -251,6 +261,7 @@ class SqliteStore(BatchedStore[SqlTable]):
         pause_pages: int = PAUSE_PAGES,
         pages_max: int | None = None,
         free_bytes_min: int | None = None,
+        forms: Mapping[str, int] | None = None,
         vfs: str | None = None,
         disk: Disk | None = None,
     ) -> None:
@@ -259,6 +270,7 @@ class SqliteStore(BatchedStore[SqlTable]):
             checkpoint_pages=checkpoint_pages,
             pause_pages=pause_pages,
             pages_max=pages_max,
+            forms=forms,
             vfs=vfs,
         )
         space = Space(directory, free_bytes_min)

@@ -74,6 +74,16 @@ def judge(path: Path, application: int, stored: int) -> None:
         )
 
 
+def judge_forms(directory: Path, stored: Mapping[str, int], known: Mapping[str, int]) -> None:
+    """Raises StoreFormatTooNew when a table has a later form than we know (1 where `known` does not say)."""
+    for name, version in sorted(stored.items()):
+        if version > known.get(name, 1):
+            raise StoreFormatTooNew(
+                f"{directory} was written by a newer Serein (table {name} in form {version}, this one knows "
+                f"{known.get(name, 1)}); use that one, or choose another directory with --data"
+            )
+
+
 def upgrade(connection: apsw.Connection, directory: Path, stored: int) -> None:
     """Bring a directory from format `stored` to FORMAT; nothing has changed if this raises."""
     log.warning("the data in %s is brought from format %d to %d", directory, stored, FORMAT)

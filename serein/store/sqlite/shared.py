@@ -16,7 +16,7 @@ import asyncio
 import mmap
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -157,10 +157,15 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         checkpoint_pages: int = CHECKPOINT_PAGES,
         pause_pages: int = PAUSE_PAGES,
         free_bytes_min: int | None = None,
+        forms: Mapping[str, int] | None = None,
         vfs: str | None = None,
     ) -> None:
         engine = SharedSqliteEngine(
-            directory, checkpoint_pages=checkpoint_pages, pause_pages=pause_pages, vfs=vfs
+            directory,
+            checkpoint_pages=checkpoint_pages,
+            pause_pages=pause_pages,
+            forms=forms,
+            vfs=vfs,
         )
         space = Space(directory, free_bytes_min)
         # What a crash broke off in it is for the sweeper: others may be writing there now.
@@ -247,7 +252,8 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
     def _apply(self, row: bytes) -> None:
         """Forget what was remembered of the tables that others wrote to."""
         versions = _decode(row)
-        changed = versions.tables.items() - self._table_versions.items()
+        known = self._table_versions.get
+        changed = [one for one in versions.tables.items() if known(one[0]) != one[1]]
         engine = self._engine
         if any(engine.form_or_none(name) is None for name, _ in changed):
             engine.learn_tables()

@@ -87,9 +87,7 @@ class Tree(RuleBasedStateMachine):
         self.policies.append(made["Policy"]["PolicySummary"]["Id"])
 
     @precondition(lambda self: self.policies)
-    @rule(
-        policy=NUMBERS, at=NUMBERS, operation=st.sampled_from(["AttachPolicy", "DetachPolicy"])
-    )
+    @rule(policy=NUMBERS, at=NUMBERS, operation=st.sampled_from(["AttachPolicy", "DetachPolicy"]))
     def hang(self, policy: int, at: int, operation: str) -> None:
         id = self.policies[policy % len(self.policies)]
         self.tried(operation, PolicyId=id, TargetId=self.target(at))

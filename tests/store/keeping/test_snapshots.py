@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from serein.store.errors import StoreError, StoreLocked
+from serein.store.interface import Transaction
 from serein.store.keeping import snapshots
 from serein.store.keeping.addresses import opened_store
 from serein.store.keeping.differences import differences
@@ -48,13 +49,13 @@ def _change(data: Path) -> None:
             blob = await store.blobs.write(b"newer")
             found = await store.survey(lambda s: s.get(FORMED, "1"))
             assert found is not None
-            await store.transact(
-                lambda tx: (
-                    tx.put(NOTES, Note(name="later")),
-                    tx.delete(NOTES, "n0", 0),
-                    tx.put(FORMED, Note(name="1", blob=blob)),
-                )
-            )
+
+            def write(tx: Transaction) -> None:
+                tx.put(NOTES, Note(name="later"))
+                tx.delete(NOTES, "n0", 0)
+                tx.put(FORMED, Note(name="1", blob=blob))
+
+            await store.transact(write)
             await store.blobs.delete(found.blob)  # type: ignore[arg-type]
 
     asyncio.run(change())

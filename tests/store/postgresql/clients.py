@@ -71,6 +71,8 @@ class Caller:
             answer: dict[str, Any] = json.loads(body) if body else {}
             return answer
         code = str(json.loads(body).get("__type", "")).rpartition("#")[2]
+        if b"Nothing was changed" in body:
+            raise Refused(code, 503)
         if response.status == 500:
             raise NoAnswer
         raise Refused(code, response.status)

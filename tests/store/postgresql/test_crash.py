@@ -89,8 +89,6 @@ def test_the_database_may_crash_under_load(safe_server: PostgresServer) -> None:
             load.check()
         load.check_queues()
         # A request that met the crash was refused, and said so.
-        assert all("ServiceUnavailable" in words or "503" in words for words in load.refusals), (
-            load.refusals[:3]
-        )
+        assert all("Nothing was changed" in words for words in load.refusals), load.refusals[:3]
     finally:
         node.kill()

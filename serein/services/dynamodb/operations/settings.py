@@ -37,6 +37,7 @@ from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
 from serein.services.dynamodb.rules.journal import earliest
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.policies import checked_policy
+from serein.services.dynamodb.rules.replication import replicas
 from serein.services.dynamodb.rules.tags import check_tags
 
 Request = Mapping[str, Any]
@@ -59,10 +60,13 @@ def update_time_to_live(tx: Tx, request: UpdateTimeToLiveInput) -> Answer:
             raise ValidationException("TimeToLive is already enabled")
         if not name:
             raise ValidationException("TimeToLiveSpecification AttributeName must not be empty")
-        changed = replace(
-            table, ttl_attribute=name, ttl_id=tx.new_id(), ttl_ready=False, ttl_changed_at=tx.now
-        )
-        tx.put(TABLES, changed)
+        # A global table has one setting in all of its regions.
+        for one in (table, *replicas(tx, table)):
+            id = tx.new_id()
+            tx.put(
+                TABLES,
+                replace(one, ttl_attribute=name, ttl_id=id, ttl_ready=False, ttl_changed_at=tx.now),
+            )
         tx.ring(EXPIRY_BELL)
     else:
         if not table.ttl_attribute:
@@ -72,8 +76,9 @@ def update_time_to_live(tx: Tx, request: UpdateTimeToLiveInput) -> Answer:
                 f"TimeToLive is active on a different AttributeName: current AttributeName is "
                 f"{table.ttl_attribute}"
             )
-        tx.put(TABLES, replace(table, ttl_attribute="", ttl_id="", ttl_changed_at=tx.now))
-        drop_expiries(tx, table)
+        for one in (table, *replicas(tx, table)):
+            tx.put(TABLES, replace(one, ttl_attribute="", ttl_id="", ttl_changed_at=tx.now))
+            drop_expiries(tx, one)
     return {"TimeToLiveSpecification": wanted}
 
 

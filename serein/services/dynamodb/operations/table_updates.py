@@ -16,6 +16,7 @@ from serein.kernel.operations import Tx, operation
 from serein.services.dynamodb.access import find_described_table, table_of
 from serein.services.dynamodb.model import ResourceInUseException, UpdateTableInput
 from serein.services.dynamodb.operations.index_updates import with_indexes, without_throughput
+from serein.services.dynamodb.operations.replicas import with_replicas
 from serein.services.dynamodb.operations.tables import (
     disable_stream,
     new_stream,
@@ -25,6 +26,7 @@ from serein.services.dynamodb.operations.tables import (
 from serein.services.dynamodb.records import TABLES, Index, TableRecord, Throughput
 from serein.services.dynamodb.rules.descriptions import table_description
 from serein.services.dynamodb.rules.nulls import refuse_nulls
+from serein.services.dynamodb.rules.replication import replicas
 from serein.services.dynamodb.rules.schema import throughput_of
 from serein.services.dynamodb.rules.throughput import (
     changed_throughput,
@@ -46,10 +48,9 @@ _CHANGES = (
     "DeletionProtectionEnabled",
     "OnDemandThroughput",
     "WarmThroughput",
+    "ReplicaUpdates",
 )
 _REFUSED = (
-    "ReplicaUpdates",
-    "MultiRegionConsistency",
     "GlobalTableWitnessUpdates",
     "VectorIndexUpdates",
 )
@@ -61,13 +62,22 @@ def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
     refuse_nulls(request, "")
     for parameter in _REFUSED:
         if parameter in request:
-            raise ValidationException(f"{parameter} is not supported: there are no global tables")
+            raise ValidationException(f"{parameter} is not supported")
     if not any(request.get(parameter) not in (None, []) for parameter in _CHANGES):
         raise ValidationException(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
             "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
         )
     table = find_described_table(tx, request["TableName"])
+    if request.get("ReplicaUpdates"):
+        if any(request.get(parameter) for parameter in _CHANGES if parameter != "ReplicaUpdates"):
+            raise ValidationException(
+                "One or more parameter values were invalid: "
+                "ReplicaUpdates cannot be specified together with other changes"
+            )
+        changed = told = with_replicas(tx, table, request)
+        tx.put(TABLES, changed)
+        return {"TableDescription": table_description(tx, told, "UPDATING")}
     changed = _with_billing(tx, table, request)
     changed = _with_settings(tx, changed, request)
     changed = _with_stream(tx, changed, request)
@@ -75,6 +85,7 @@ def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
     if request.get("GlobalSecondaryIndexUpdates"):
         changed, told = with_indexes(tx, changed, request)
     tx.put(TABLES, changed)
+    _update_replicas(tx, table, request)
     changing = [
         name
         for name, parameter in (("sse", "SSESpecification"), ("warm", "WarmThroughput"))
@@ -84,6 +95,18 @@ def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
         # What is being switched off is still told by this answer.
         told = replace(told, sse_key_arn=table.sse_key_arn)
     return {"TableDescription": table_description(tx, told, "UPDATING", changing)}
+
+
+def _update_replicas(tx: Tx, table: TableRecord, request: Request) -> None:
+    """Billing, write capacity and global indexes are the same in all regions of a global table.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+    """
+    for other in replicas(tx, table):
+        changed = _with_billing(tx, other, request)
+        if request.get("GlobalSecondaryIndexUpdates"):
+            changed, _ = with_indexes(tx, changed, request)
+        tx.put(TABLES, changed)
 
 
 def _with_billing(tx: Tx, table: TableRecord, request: Request) -> TableRecord:

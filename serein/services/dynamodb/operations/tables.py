@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+from msgspec.structs import replace
+
 from serein.contracts.change_streams import STREAMS, Stream
 from serein.engines.expressions.errors import ValidationException, parameter_invalid
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.dynamodb.access import (
     find_described_table,
-    find_table,
     new_table_arn,
     table_of,
 )
@@ -20,7 +21,6 @@ from serein.services.dynamodb.model import (
     CreateTableInput,
     DeleteTableInput,
     DescribeEndpointsRequest,
-    DescribeKinesisStreamingDestinationInput,
     DescribeLimitsInput,
     DescribeTableInput,
     ListTablesInput,
@@ -42,6 +42,7 @@ from serein.services.dynamodb.rules.descriptions import deleted_description, tab
 from serein.services.dynamodb.rules.names import check_name
 from serein.services.dynamodb.rules.nulls import refuse_nulls
 from serein.services.dynamodb.rules.policies import checked_policy
+from serein.services.dynamodb.rules.replication import replicas
 from serein.services.dynamodb.rules.schema import (
     check_definitions,
     check_index_lists,
@@ -225,6 +226,15 @@ def delete_table(tx: Tx, request: DeleteTableInput) -> Answer:
         raise ResourceInUseException(
             f"Attempt to change a resource which is still in use: Table is {what}: {table.name}"
         )
+    remove_table(tx, table)
+    for other in replicas(tx, table):
+        left = tuple(region for region in other.regions if region != table.region)
+        tx.put(TABLES, replace(other, regions=left if len(left) > 1 else ()))
+    return {"TableDescription": deleted_description(tx, table)}
+
+
+def remove_table(tx: Tx, table: TableRecord) -> None:
+    """Remove a table and what belongs to it, and have its rows cleared away."""
     tx.delete(TABLES, table.account, table.region, table.name)
     has_backup = keep_deleted_table(tx, table)
     tx.put(PURGES, Purge(id=table.id, indexed=False, journal=has_backup))
@@ -236,7 +246,6 @@ def delete_table(tx: Tx, request: DeleteTableInput) -> Answer:
     tx.delete(FIGURES, table.id)
     tx.untag(table.arn)
     tx.ring(PURGE_BELL)
-    return {"TableDescription": deleted_description(tx, table)}
 
 
 def drop_index_rows(tx: Tx, index: Index) -> None:
@@ -315,12 +324,3 @@ def describe_endpoints(read: Read, request: DescribeEndpointsRequest) -> Answer:
     """Where to send requests: here."""
     address = read.scope.host or f"dynamodb.{read.region}.amazonaws.com"
     return {"Endpoints": [{"Address": address, "CachePeriodInMinutes": 1440}]}
-
-
-@operation("DescribeKinesisStreamingDestination", on=table_of)
-def describe_kinesis_streaming_destination(
-    read: Read, request: DescribeKinesisStreamingDestinationInput
-) -> Answer:
-    """No table streams to Kinesis."""
-    table = find_table(read, request["TableName"])
-    return {"TableName": table.name, "KinesisDataStreamDestinations": []}

@@ -25,6 +25,7 @@ from serein.services.dynamodb.recovery_records import (
 )
 from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
 from serein.services.dynamodb.rules.keys import RowKey
+from serein.services.dynamodb.rules.replication import REPLICATION_BELL
 from serein.services.dynamodb.rules.rows import decode_row, row_size, write_item
 
 COPY_BELL = "serein:dynamodb:copy"
@@ -42,7 +43,8 @@ def begin_copy(tx: Tx, copy: Copy) -> None:
 
 def copy_batch(tx: Tx, copy: Copy) -> bool:
     """Do the next batch; whether the copy is whole."""
-    target = tx.get(TABLES, copy.account, copy.region, copy.target) if copy.target else None
+    region = copy.target_region or copy.region
+    target = tx.get(TABLES, copy.account, region, copy.target) if copy.target else None
     if copy.target and (target is None or target.id != copy.sink_id):
         end_copy(tx, copy)  # The table that was being restored has been deleted.
         return True
@@ -95,10 +97,15 @@ def _drain(tx: Tx, copy: Copy, target: TableRecord | None) -> tuple[Copy, bool]:
 def _keep(tx: Tx, copy: Copy, target: TableRecord | None, key: RowKey, row: bytes) -> Copy:
     size = row_size(row)
     if target is not None:
-        write_item(tx, target, key, None, decode_row(row), size)
+        write_item(tx, _unheard(target), key, None, decode_row(row), size)
     else:
         tx.put_bytes(BACKUP_ROWS, (copy.sink_id, *key), row)
     return replace(copy, count=copy.count + 1, bytes=copy.bytes + size)
+
+
+def _unheard(target: TableRecord) -> TableRecord:
+    """The table that is being filled, as one whose changes nobody follows yet."""
+    return replace(target, stream_view="", regions=())
 
 
 def end_copy(tx: Tx, copy: Copy) -> None:
@@ -122,6 +129,7 @@ def _arrived(tx: Tx, copy: Copy, target: TableRecord | None) -> None:
     if target is not None:
         tx.put(TABLES, replace(target, filling=False))
         tx.ring(EXPIRY_BELL)
+        tx.ring(REPLICATION_BELL)
     elif copy.sink == "backup":
         backup = tx.get(BACKUPS, copy.account, copy.region, copy.target_arn)
         if backup is None:  # Deleted meanwhile.

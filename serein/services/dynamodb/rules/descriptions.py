@@ -19,6 +19,7 @@ from serein.services.dynamodb.records import (
     Throughput,
 )
 from serein.services.dynamodb.rules.changes import stream_arn
+from serein.services.dynamodb.rules.replication import VERSION, replicas
 from serein.services.dynamodb.rules.rows import row_size
 from serein.services.dynamodb.rules.throughput import decreases_today, warm_of
 
@@ -69,7 +70,30 @@ def table_description(
         if indexes:
             told[kind] = [_index(read, table, index, status) for index in indexes]
     _add_settings(told, table, status, changing)
+    _add_replicas(told, read, table)
     return told
+
+
+def _add_replicas(told: Description, read: Read, table: TableRecord) -> None:
+    """The other regions of a global table."""
+    if not table.regions:
+        return
+    told["GlobalTableVersion"] = VERSION
+    if table.strong:
+        told["MultiRegionConsistency"] = "STRONG"
+    told["Replicas"] = []
+    for other in replicas(read, table):
+        replica: Description = {
+            "RegionName": other.region,
+            "ReplicaStatus": "CREATING" if other.filling else "ACTIVE",
+        }
+        if other.throughput.read != table.throughput.read:
+            replica["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": other.throughput.read}
+        if other.sse_key_arn and other.sse_key_arn != table.sse_key_arn:
+            replica["KMSMasterKeyId"] = other.sse_key_arn
+        if other.table_class:
+            replica["ReplicaTableClassSummary"] = {"TableClass": other.table_class}
+        told["Replicas"].append(replica)
 
 
 def deleted_description(read: Read, table: TableRecord) -> Description:

@@ -20,6 +20,8 @@ from serein.services.dynamodb.rules.changes import note_change
 from serein.services.dynamodb.rules.expiry import note_expiry
 from serein.services.dynamodb.rules.journal import note_past
 from serein.services.dynamodb.rules.keys import RowKey, index_key
+from serein.services.dynamodb.rules.kinesis import send_change
+from serein.services.dynamodb.rules.replication import note_write
 
 HEADER = 4
 _UNSIGNED = struct.Struct(">I").unpack_from
@@ -106,6 +108,10 @@ def write_item(
         note_expiry(tx, table, key, old, item)
     if table.stream_view and old != item:
         note_change(tx, table, old, item)
+    if table.kinesis and old != item:
+        send_change(tx, table, old, item)
+    if table.regions and old != item:
+        note_write(tx, table, key, row, apply_row)
     return changed
 
 
@@ -126,7 +132,21 @@ def remove_item(
         note_expiry(tx, table, key, old, None)
     if table.stream_view:
         note_change(tx, table, old, None, expired=expired)
+    if table.kinesis:
+        send_change(tx, table, old, None, expired=expired)
+    if table.regions:
+        note_write(tx, table, key, b"", apply_row)
     return changed
+
+
+def apply_row(tx: Tx, table: TableRecord, key: RowKey, row: bytes) -> None:
+    """Store a row as another region has it; an empty one removes the item."""
+    present = read_row(tx, table, key)
+    old = decode_row(present) if present is not None else None
+    if row:
+        write_item(tx, table, key, old, decode_row(row), row_size(row))
+    elif old is not None:
+        remove_item(tx, table, key, old)
 
 
 def _write_index(

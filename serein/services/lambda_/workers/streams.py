@@ -51,7 +51,8 @@ class StreamPoller:
                     pause_s = _LOOK_FOR_SHARDS_S
                 except AwsError:
                     pause_s = _TROUBLE_PAUSE_S
-                await self._cx.clock.sleep_until(self._cx.clock.now() + pause_s)
+                clock = self._cx.clock
+                await clock.sleep_until(clock.now() + pause_s, patience_s=pause_s)
         finally:
             for task in self._lanes.values():
                 task.cancel()
@@ -129,7 +130,8 @@ class Lane:
             except AwsError:
                 self._cx.door.doorbell.forget(waiter, self._mapping.source_arn)
                 self._iterator = None
-                await self._cx.clock.sleep_until(self._cx.clock.now() + _TROUBLE_PAUSE_S)
+                clock = self._cx.clock
+                await clock.sleep_until(clock.now() + _TROUBLE_PAUSE_S, patience_s=_TROUBLE_PAUSE_S)
                 continue
             await self._cx.wait_for_ring(self._mapping.source_arn, until=due_at, waiter=waiter)
 
