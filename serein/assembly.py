@@ -32,7 +32,7 @@ from serein.front.server import Server
 from serein.kernel.authorise import Authoriser
 from serein.kernel.calls import Principal, Scope, root_of, service_principal
 from serein.kernel.courier import Courier
-from serein.kernel.crew import Crew
+from serein.kernel.crew import LINGER_S, Crew
 from serein.kernel.development import Development
 from serein.kernel.dispatch import Dispatch
 from serein.kernel.doorbell import Doorbell
@@ -421,7 +421,8 @@ class House:
         """Let requests under way finish, then stop workers, functions and the store."""
         self._is_ready = False
         if self.server is not None:
-            await self.server.stop(self.config.grace_s)
+            linger_s = 0.0 if self.crew is None else LINGER_S
+            await self.server.stop(self.config.grace_s, linger_s)
         await self.workers.stop()
         if self.leasing is not None:
             with contextlib.suppress(StoreUnavailable):

@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import Awaitable
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -130,12 +131,6 @@ class Cloud:
         **config: Any,
     ) -> Any:
         """A boto3 client whose requests go straight into this house, through every floor."""
-        session = boto3.session.Session(
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            aws_session_token=session_token,
-            region_name=region,
-        )
         settings: dict[str, Any] = {
             "retries": {"total_max_attempts": 1},
             "parameter_validation": True,
@@ -143,16 +138,27 @@ class Cloud:
         if service == "s3":
             settings["s3"] = {"addressing_style": "path"}
         settings.update(config)
-        made = session.client(service, endpoint_url=ENDPOINT, config=BotoConfig(**settings))
+        made = _session().client(
+            service,
+            endpoint_url=ENDPOINT,
+            region_name=region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=session_token,
+            config=BotoConfig(**settings),
+        )
         made._endpoint.http_session = _InProcess(self)
         return made
 
     def resource(self, service: str, **kwargs: Any) -> Any:
         """A boto3 resource over such a client."""
-        session = boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
+        made = _session().resource(
+            service,
+            endpoint_url=ENDPOINT,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
         )
-        made = session.resource(service, endpoint_url=ENDPOINT)
         made.meta.client._endpoint.http_session = _InProcess(self)
         return made
 
@@ -163,6 +169,12 @@ class Cloud:
     def context(self, principal: Principal | None = None) -> Context:
         """A Context to call the kernel's verbs from a test."""
         return self.house.context(principal)
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all tests of a process: reading the models anew would be most of what a test takes."""
+    return boto3.session.Session()
 
 
 async def _step() -> None:

@@ -20,6 +20,7 @@ class RunningSerein:
 
     def __init__(self, data: Path | None, *options: str, port: int = 0) -> None:
         self._where = ["--ephemeral"] if data is None else ["--data", str(data)]
+        self.data = data
         self._options = options
         self._port = port
         self.endpoint = ""

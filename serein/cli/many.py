@@ -8,7 +8,6 @@ import fcntl
 import gc
 import os
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import uvloop
 from serein.assembly import Config, House, StartFailure
 from serein.base.later import later
 from serein.base.siblings import SIBLINGS_MAX, Siblings
-from serein.cli.supervisor import Supervisor
+from serein.cli.supervisor import STOPS, Supervisor
 from serein.kernel.crew import Crew, prepared
 from serein.kernel.hub import Hub
 from serein.store.errors import StoreError
@@ -124,9 +123,8 @@ async def _work(
     house = House(config, crew=Crew(siblings, hub))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     # Without a supervisor nobody would replace it, nor let a new Serein have the directory.
     hub.on_orphaned = stop.set
     try:

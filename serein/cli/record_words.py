@@ -11,6 +11,7 @@ import orjson
 from serein.store.interface import Snapshot
 from serein.store.keeping.copying import raw_table
 from serein.store.keeping.differences import Change
+from serein.store.seals import SEAL_BYTES
 from serein.store.tables import Key
 
 Fields = Mapping[str, Any]
@@ -90,8 +91,8 @@ class Words:
             tables = state.tables()
             for table in ("sqs.queues", "dynamodb.tables", "logs.streams"):
                 if table in tables:
-                    for _, value in state.scan(raw_table(table, tables[table])):
-                        self._learn(fields_of(value))
+                    for _, value in state.scan_rows(raw_table(table, tables[table])):
+                        self._learn(fields_of(value[:-SEAL_BYTES]))
 
     def _learn(self, fields: Fields) -> None:
         if "id" in fields and "name" in fields:

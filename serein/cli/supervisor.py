@@ -27,6 +27,10 @@ import msgspec
 from serein.base.frames import BadFrame, Frames, frame
 from serein.base.siblings import Siblings
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ROLLS = signal.SIGUSR1
+"""Workers are replaced one after the other."""
+
 PAUSE_FIRST_S = 0.5
 """A worker that died is replaced at once; after further early deaths in a row the pause doubles."""
 EARLY_S = 1.0
@@ -101,7 +105,7 @@ class Supervisor:
         for fd in (wake_read, wake_write):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        for number in (*STOPS, ROLLS, signal.SIGCHLD):
             signal.signal(number, self._note)
         self._selector.register(wake_read, selectors.EVENT_READ)
         for slot in range(self._siblings.count):
@@ -132,11 +136,11 @@ class Supervisor:
     def _obey(self) -> None:
         signals, self._signals = self._signals, []
         for number in signals:
-            if number in (signal.SIGINT, signal.SIGTERM):
+            if number in STOPS:
                 if self._stopping_until is None:
                     click.echo("Stopping …")
                 self._stop(0)
-            elif number == signal.SIGHUP:
+            elif number == ROLLS:
                 self._rolling = sorted(self._workers)
                 self._roll()
 
@@ -176,7 +180,7 @@ class Supervisor:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            for number in (*STOPS, ROLLS, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._selector.close()
@@ -278,7 +282,8 @@ class Supervisor:
 
     def _hear(self, worker: Worker) -> None:
         try:
-            data = worker.line.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+            worker.line.setblocking(False)
+            data = worker.line.recv(_READ_BYTES)
             messages = worker.frames.take(data)
         except BlockingIOError:
             return
@@ -318,4 +323,6 @@ class Supervisor:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it has ended, and will be missed in a moment
         except OSError as error:
+            # It has half a message, and would understand nothing more.
             log.warning("worker process %d does not listen: %s", worker.slot + 1, error)
+            os.kill(worker.pid, signal.SIGTERM)

@@ -113,9 +113,14 @@ class Desk:
             if self._emptied is not None and not self._emptied.done():
                 self._emptied.set_result(None)
 
-    async def empty(self, grace_s: float) -> bool:
-        """Ask everyone to leave; True when all have within `grace_s`, else the rest is cut off."""
+    async def empty(self, grace_s: float, linger_s: float = 0.0) -> bool:
+        """Ask everyone to leave; True when all have within `grace_s`, else the rest is cut off.
+
+        Who is silent now may be about to speak: with `linger_s` those are still heard for a moment, and leave then.
+        """
         self.leaving = True
+        if linger_s:
+            await self._wait_until_empty(linger_s)
         for one in list(self._slot_of):
             one.leave(at_once=False)
         gone = await self._wait_until_empty(grace_s)

@@ -96,16 +96,17 @@ class Server:
         """The server side of a connection that comes otherwise than through a listener (a function's socketpair)."""
         return Connection(self._desk)
 
-    async def stop(self, grace_s: float) -> bool:
+    async def stop(self, grace_s: float, linger_s: float = 0.0) -> bool:
         """Accept nobody any more, let every request under way finish (for `grace_s` at most), close.
 
+        `linger_s`: so long those are heard who are connected and have not asked yet; for a process that others outlive.
         True when nobody had to be cut off.
         """
         self._desk.on_count = None
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        return await self._desk.empty(grace_s)
+        return await self._desk.empty(grace_s, linger_s)
 
     @property
     def connections_count(self) -> int:

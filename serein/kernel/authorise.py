@@ -247,21 +247,12 @@ class Authoriser:
             if resource is not None and question.action.partition(":")[0] in CONTROLLED_SERVICES:
                 bearing["rcps"] = resource.resource
         decision = decide(request, **bearing)
-        person = principal.role_arn or principal.arn if principal.kind in ("user", "role") else ""
-        if person:
-            passed_to = (question.need or {}).get("iam:passedtoservice", ("",))[0]
-            self.needs.note(
-                person,
-                question.action,
-                question.arn,
-                service=passed_to,
-                refused=not decision.allowed,
-            )
+        is_person = self._note(principal, question, decision)
         if decision.allowed:
             return circumstances
         near = bearing["same_account"] or _same_organization(caller, resource)
         message = refusal_message(request, decision, near=near)
-        only_recorded = self._records and bool(person)
+        only_recorded = self._records and is_person
         self._refused(read, question, request, decision, bearing, owner, message, only_recorded)
         if only_recorded:
             return None
@@ -269,6 +260,20 @@ class Authoriser:
             raise MissingAuthentication
         code, status = service.denied
         raise AccessDenied(message, code=code, status=status)
+
+    def _note(self, principal: Principal, question: Question, decision: Decision) -> bool:
+        """Remember what a user or role needed; whether the caller is one."""
+        if principal.kind not in ("user", "role"):
+            return False
+        passed_to = (question.need or {}).get("iam:passedtoservice", ("",))[0]
+        self.needs.note(
+            principal.role_arn or principal.arn,
+            question.action,
+            question.arn,
+            service=passed_to,
+            refused=not decision.allowed,
+        )
+        return True
 
     def _refused(
         self,

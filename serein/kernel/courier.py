@@ -60,7 +60,7 @@ class Courier:
         now = self._dispatch.clock.now()
         snapshot = self._dispatch.store.snapshot()
         limit = IN_FLIGHT_MAX * 2
-        for delivery in list(snapshot.scan(OUTBOX, limit=limit)):
+        for delivery in list(snapshot.scan(OUTBOX, limit=limit, skip_damaged=True)):
             key = (delivery.due_at, delivery.id)
             if key in self._in_flight:
                 continue

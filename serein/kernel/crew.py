@@ -19,8 +19,11 @@ from serein.kernel.hub import Hub
 from serein.kernel.leasing import Leasing
 from serein.runtimes.pool import PoolSettings
 from serein.store.interface import Store
-from serein.store.sqlite.shared import SharedSqliteStore, prepare
+from serein.store.sqlite.shared import TURN, SharedSqliteStore, prepare
+from serein.store.tables import FORMS
 
+LINGER_S = 0.3
+"""How long a process that is being replaced still hears clients who have connected and not asked yet."""
 PROCESSES_MIN = 4
 """Functions that each process may run at a time, however many processes share the machine."""
 USERS_SPARE = 64
@@ -34,6 +37,8 @@ def prepared(directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            (directory / TURN).unlink()
         lock.release()
 
 
@@ -54,7 +59,9 @@ class Crew:
 
     def store_in(self, directory: Path, free_bytes_min: int | None) -> SharedSqliteStore:
         """The store that all share."""
-        return SharedSqliteStore(directory, self.siblings, free_bytes_min=free_bytes_min)
+        return SharedSqliteStore(
+            directory, self.siblings, free_bytes_min=free_bytes_min, forms=FORMS
+        )
 
     def connect(self, doorbell: Doorbell) -> None:
         """Let the doorbell ring in all."""

@@ -103,7 +103,12 @@ class Sweeper:
         after = ""
         while page := await blobs.list_old(grace_s, after=after, limit=BLOBS_AT_ONCE):
             # The list first, then the look: a blob on the list is old, so whoever points at it has done so.
-            orphans = await self._store.survey(Look(self._holding, page))
+            look = Look(self._holding, page)
+            try:
+                orphans = await self._store.survey(look)
+            finally:
+                # The thread does not hear that the house stops; this it does.
+                look.stop()
             for blob in orphans:
                 removed += await blobs.delete(blob)
             seen += len(page)
@@ -130,6 +135,11 @@ class Look:
     def __init__(self, holding: Iterable[Holds], blobs: Iterable[BlobId]) -> None:
         self._holding = holding
         self._blobs = blobs
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the look early (from any thread): nobody waits for what it finds."""
+        self._stopped = True
 
     def __call__(self, snapshot: Snapshot) -> list[BlobId]:
         unnamed: set[str] = set(self._blobs)
@@ -142,5 +152,7 @@ class Look:
                 until_rest -= 1
                 if not until_rest:
                     until_rest = REST_EVERY
+                    if self._stopped:
+                        return []
                     time.sleep(REST_S)
         return sorted(BlobId(blob) for blob in unnamed)

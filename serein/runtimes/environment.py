@@ -334,7 +334,7 @@ class Environment:
 
     def _look_again(self) -> None:
         """Read on once the reader of a streamed answer has caught up, or is gone."""
-        if self.ended.done() or self.lost:
+        if self.ended.done() or self.lost or not self._held:
             return
         if self.sink is not None and self.sink.full:
             self._loop.call_later(_HOLD_S, self._look_again)

@@ -285,7 +285,9 @@ class Nursery:
                     environment=BARE_VARIABLES,
                     ports=[_port_of(self._settings.endpoint)],
                 )
-            station.zygote.fork(environment.number, groups, channel, log, environment, begun)
+            station.zygote.fork(
+                environment.number, groups, channel, log, environment, begun, ahead=function is None
+            )
         except BaseException:
             environment.on_exited(None)
             raise

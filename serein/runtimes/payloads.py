@@ -5,8 +5,10 @@ Words as recorded from AWS; https://docs.aws.amazon.com/lambda/latest/dg/invocat
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Sequence
 
 import orjson
 
@@ -55,6 +57,28 @@ def exit_payload(request_id: str, code: int | None) -> bytes:
     """The answer to an invocation whose runtime ended before it answered."""
     message = f"RequestId: {request_id} Error: {exit_words(code)}"
     return orjson.dumps({"errorType": "Runtime.ExitError", "errorMessage": message})
+
+
+def entrypoint_words(code: int | None, folders: Sequence[str]) -> str | None:
+    """What is wrong with a custom runtime that could not be executed; None when it could. Blocking, briefly.
+
+    `code` is a shell's: 127 for a program that is not there, 126 for one that is none.
+    """
+    paths = [os.path.join(folder, "bootstrap") for folder in folders]
+    found = next((path for path in paths if os.path.exists(path)), None)
+    if code == 127 and found is None:
+        return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+    if code == 126 and found is not None:
+        why = "exec format error" if os.access(found, os.X_OK) else "permission denied"
+        shown = "/var/task/bootstrap" if found == paths[0] else "/opt/bootstrap"
+        return f"fork/exec {shown}: {why}"
+    return None
+
+
+def entrypoint_payload(request_id: str, words: str) -> bytes:
+    """The answer to an invocation whose runtime could not be executed."""
+    message = f"RequestId: {request_id} Error: {words}"
+    return orjson.dumps({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": message})
 
 
 def too_large_payload(size: int, limit: int) -> bytes:

@@ -103,7 +103,11 @@ class ApiEnvironment(Environment):
         if not self._current or request_id != self._current:
             return False
         self._current = ""
-        self._streaming = None
+        if self._streaming is not None:
+            if self._held:
+                self._held = False
+                self._streaming.hold(False)
+            self._streaming = None
         if len(body) > RESPONSE_BYTES_MAX:
             self._answer(Answer(TOO_LARGE, b"", len(body)))
         else:

@@ -236,6 +236,14 @@ class Tenancy:
                 "timeout",
                 self.spec.timeout_s * 1000.0,
             )
+        if not self._ready and self.spec.runtime.startswith("provided"):
+            folders = (self.spec.code, *reversed(self.spec.layers))
+            wrong = payloads.entrypoint_words(code, folders)
+            if wrong is not None:
+                kind = "Runtime.InvalidEntrypoint"
+                self._emit(self._clock.now(), f"{wrong}\n{kind}\n")
+                payload = payloads.entrypoint_payload(invocation.request_id, wrong)
+                return payload, kind, f"error\tError Type: {kind}", took_ms
         if code == -9 and self.out_of_memory():
             self._peak_kib = self.spec.memory_mb * 1024
         words = f"RequestId: {invocation.request_id} Error: {payloads.exit_words(code)}"

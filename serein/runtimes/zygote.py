@@ -128,14 +128,22 @@ class Zygote:
         log: int,
         listener: Listener,
         assignment: dict[str, Any] | None,
+        *,
+        ahead: bool = False,
     ) -> None:
-        """Ask for a child that holds these ends of its channel and its log. Raises ZygoteDied.
+        """Ask for a child that holds these ends of its channel and its log; `ahead` of any need. Raises ZygoteDied.
 
         With an assignment it executes that one's command; without, it waits for an ASSIGN frame.
         """
         if self._socket is None:
             raise ZygoteDied("the zygote has ended")
-        request = {"op": "fork", "id": number, "cgroups": cgroups, "assignment": assignment}
+        request = {
+            "op": "fork",
+            "id": number,
+            "cgroups": cgroups,
+            "assignment": assignment,
+            "ahead": ahead,
+        }
         message = orjson.dumps(request)
         self._listeners[number] = listener
         try:

@@ -43,6 +43,9 @@ INLINE_S_MAX = 0.0015
 INLINE_S_AGAIN = 0.0007
 """Commits slower than the first (on average) move to a thread; faster than the second, back."""
 
+TELL_EVERY_S = 5.0
+"""How often the log says that nothing can be stored: a full disk is not to be filled with that."""
+
 log = logging.getLogger(__name__)
 
 
@@ -97,6 +100,7 @@ class BatchedStore(Generic[H]):
         self._gathering = Gathering()
         self._space: Space | None = None
         """Watches the disk, where there is one."""
+        self._told_at = -TELL_EVERY_S
         self._commit_s = 0.0
         self._inline = True
         self._always_apart = False
@@ -282,7 +286,10 @@ class BatchedStore(Generic[H]):
 
     def _refuse(self, batch: Batch[H], answers: list[Answer], cause: BaseException) -> None:
         """The engine failed: nothing of the batch is kept, and everybody in it is told."""
-        log.error("a batch of %d transactions could not be stored: %s", len(answers), cause)
+        now = perf_counter()
+        if now - self._told_at > TELL_EVERY_S:
+            self._told_at = now
+            log.error("a batch of %d transactions could not be stored: %s", len(answers), cause)
         batch.writer.rollback()
         batch.forget()
         kind = StoreFull if isinstance(cause, StoreFull) else StoreUnavailable

@@ -64,6 +64,7 @@ class Snapshot(Protocol):
         stop_after: bool = ...,
         reverse: bool = ...,
         limit: int | None = ...,
+        skip_damaged: bool = ...,
     ) -> Iterator[R]:
         """The records whose keys begin with `prefix`, in key order (`reverse`: from the last to the first).
 
@@ -72,6 +73,9 @@ class Snapshot(Protocol):
         (with `stop_after`: with everything that begins with it). Rows are fetched as they are asked for, so breaking
         off early is cheap. Inside a transaction the scan is live: it shows the caller's writes, also those made
         meanwhile, ahead of where it stands.
+
+        A damaged record raises StoreDamaged. With `skip_damaged` it is logged and passed over (it counts in `limit`): for
+        workers, whom one record must not keep from all others.
         """
         ...
 
@@ -102,6 +106,10 @@ class Snapshot(Protocol):
         limit: int | None = ...,
     ) -> Iterator[bytes]:
         """As `scan`, without the keys: cheaper where the value tells its key."""
+        ...
+
+    def scan_rows(self, table: BytesTable) -> Iterator[tuple[bytes, bytes]]:
+        """All rows of a table with their keys as they are encoded (`keys.py`): for what keeps all of them."""
         ...
 
     def count(self, table: AnyTable, prefix: Key = ...) -> int:

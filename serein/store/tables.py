@@ -78,6 +78,14 @@ class BytesTable:
             raise ValueError(f"table {self.name}: version must be from 1 to {VERSION_MAX}")
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class SealedTable(BytesTable):
+    """Any table as it is kept: values under their seals (`seals.py`), of whatever form; for copies (`keeping/`).
+
+    What is read was verified and still has its seal; what is put has to have one.
+    """
+
+
 AnyTable: TypeAlias = Table[Any] | BytesTable
 
 FORMS: Mapping[str, int] = {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, Generic
 
 from serein.store.engine import H, Row, Rows, Writer
-from serein.store.errors import StaleSnapshot, StoreError
+from serein.store.errors import StaleSnapshot, StoreDamaged, StoreError
 from serein.store.forms import Form, Forms
 from serein.store.keys import BEHIND, decode_key, encode_key, scan_bounds
 from serein.store.tables import AnyTable, BytesTable, Key, KeyPart, Table
@@ -73,6 +74,7 @@ class View(Generic[H]):
         stop_after: bool = False,
         reverse: bool = False,
         limit: int | None = None,
+        skip_damaged: bool = False,
     ) -> Iterator[Any]:
         form = self._forms.find(table)
         low, high = scan_bounds(prefix, start, start_after, stop, stop_after)
@@ -80,6 +82,8 @@ class View(Generic[H]):
         if form.decode is None:
             open_ = form.open
             return ((decode_key(key), open_(key, value)) for key, value in rows)
+        if skip_damaged:
+            return _readable(form, rows)
         read = form.read
         return (read(key, value) for key, value in rows)
 
@@ -100,6 +104,13 @@ class View(Generic[H]):
         open_ = form.open
         rows = self._walk(table, form, low, high, reverse, limit)
         return (open_(key, value) for key, value in rows)
+
+    def scan_rows(self, table: BytesTable) -> Iterator[Row]:
+        """See `interface.Snapshot`."""
+        form = self._forms.find(table)
+        open_ = form.open
+        rows = self._walk(table, form, b"", BEHIND, False, None)
+        return ((key, open_(key, value)) for key, value in rows)
 
     def _walk(
         self,
@@ -144,6 +155,12 @@ class View(Generic[H]):
             raise self._refuse()
         base = encode_key(prefix) if prefix else b""
         return self._rows.count(self._forms.find(table).handle, base, base + BEHIND)
+
+
+def _readable(form: Form[H], rows: Iterator[Row]) -> Iterator[Any]:
+    for key, value in rows:
+        with contextlib.suppress(StoreDamaged):
+            yield form.read(key, value)
 
 
 class SnapshotView(View[H]):

@@ -38,15 +38,26 @@ class Pinned:
         key: tuple[str, str] = ("test", "test"),
     ) -> tuple[int, dict[str, Any]]:
         """An operation of a JSON service (`target` with its prefix): status and answer."""
-        headers = {
-            "X-Amz-Target": target,
-            "Content-Type": "application/x-amz-json-1.0",
-            "Host": self._endpoint.partition("//")[2],
-        }
-        body = json.dumps(params).encode()
-        request = AWSRequest("POST", f"{self._endpoint}/", headers=headers, data=body)
+        headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0"}
+        return self.post(service, "/", json.dumps(params).encode(), headers, key)
+
+    def invoke(self, function: str) -> tuple[int, Any]:
+        """Call a function: status and answer."""
+        return self.post("lambda", f"/2015-03-31/functions/{function}/invocations", b"{}", {})
+
+    def post(
+        self,
+        service: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        key: tuple[str, str] = ("test", "test"),
+    ) -> tuple[int, Any]:
+        """A signed request: status and what the JSON of the answer says."""
+        headers = {**headers, "Host": self._endpoint.partition("//")[2]}
+        request = AWSRequest("POST", f"{self._endpoint}{path}", headers=headers, data=body)
         SigV4Auth(Credentials(*key), service, REGION).add_auth(request)
-        self.line.request("POST", "/", body, dict(request.headers.items()))
+        self.line.request("POST", path, body, dict(request.headers.items()))
         answer = self.line.getresponse()
         text = answer.read()
         return answer.status, json.loads(text) if text else {}

@@ -172,3 +172,36 @@ def test_strict_mode_wants_a_signature_that_iam_knows() -> None:
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(request)
     assert told.exit_code == 1
+
+
+def test_strict_mode_lets_an_administrator_and_nobody_else(tmp_path: Path) -> None:
+    keys: dict[str, dict[str, str]] = {}
+    with RunningSerein(tmp_path / "data") as server:
+        iam = _client(server, "iam")
+        for name, action in (("admin", "*"), ("reader", "serein:DescribeClock")):
+            iam.create_user(UserName=name)
+            policy = (
+                '{"Version":"2012-10-17","Statement":'
+                f'[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}'
+            )
+            iam.put_user_policy(UserName=name, PolicyName="may", PolicyDocument=policy)
+            made = iam.create_access_key(UserName=name)["AccessKey"]
+            keys[name] = {
+                "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+            }
+
+    def ask(server: RunningSerein, name: str, *arguments: str) -> Result:
+        environment = {**keys[name], "AWS_ENDPOINT_URL": server.endpoint}
+        return CliRunner(env=environment).invoke(serein, ["clock", *arguments])
+
+    with RunningSerein(tmp_path / "data", "--auth", "strict", "--dev") as server:
+        assert ask(server, "admin", "advance", "1h").exit_code == 0
+        assert "ahead of the real time" in ask(server, "reader", "show").output
+        refused = ask(server, "reader", "advance", "1h")
+        assert refused.exit_code == 1
+        assert "is not authorized to perform: serein:MoveClock" in refused.output
+        keys["admin"]["AWS_SECRET_ACCESS_KEY"] = "wrong"
+        assert ask(server, "admin", "show").exit_code == 1
+    with RunningSerein(tmp_path / "data", "--auth", "strict") as server:
+        assert "next timer" not in ask(server, "reader", "show").output

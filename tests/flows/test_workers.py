@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -203,6 +205,46 @@ def test_any_process_tells_of_all(serein: RunningSerein, two: tuple[Pinned, Pinn
     assert metrics.count("# TYPE serein_call_seconds histogram") == 1
 
 
+def test_functions_run_in_both_within_one_limit(
+    serein: RunningSerein, two: tuple[Pinned, Pinned]
+) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
+    lambda_, iam = client("lambda", serein.endpoint), client("iam", serein.endpoint)
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+        },
+    }
+    role = iam.create_role(RoleName="runs", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(
+            "app.py", "import time\ndef handler(event, cx):\n    time.sleep(1.5)\n    return 7\n"
+        )
+    lambda_.create_function(
+        FunctionName="slow",
+        Runtime="python3.11",
+        Handler="app.handler",
+        Role=role["Arn"],
+        Code={"ZipFile": archive.getvalue()},
+    )
+    assert [one.invoke("slow") for one in two] == [(200, 7)] * 2
+    lambda_.put_function_concurrency(FunctionName="slow", ReservedConcurrentExecutions=1)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(two[0].invoke, "slow")
+        time.sleep(0.7)
+        status, answer = two[1].invoke("slow")
+        assert (status, answer["Reason"]) == (
+            429,
+            "ReservedFunctionConcurrentInvocationLimitExceeded",
+        )
+        assert first.result() == (200, 7)
+    assert two[1].invoke("slow") == (200, 7)
+
+
 def test_one_that_dies_is_replaced_and_its_work_goes_on(serein: RunningSerein) -> None:
     """By S3's notification, which the courier brings: whoever has its lease, each process dies once."""
     s3, sqs = client("s3", serein.endpoint), client("sqs", serein.endpoint)
@@ -241,7 +283,7 @@ def test_one_that_dies_is_replaced_and_its_work_goes_on(serein: RunningSerein) -
 
 
 def test_replaced_one_by_one_without_a_refusal(serein: RunningSerein) -> None:
-    """SIGHUP: requests under way finish, the others go to whoever is there."""
+    """SIGUSR1: requests under way finish, the others go to whoever is there."""
     before = pids(serein.endpoint)
     failures: list[str] = []
     ends = threading.Event()
@@ -260,7 +302,7 @@ def test_replaced_one_by_one_without_a_refusal(serein: RunningSerein) -> None:
     for thread in asking:
         thread.start()
     assert serein.process is not None
-    serein.process.send_signal(signal.SIGHUP)
+    serein.process.send_signal(signal.SIGUSR1)
     until(
         lambda: (
             len(pids(serein.endpoint)) == 2
@@ -332,4 +374,13 @@ def test_a_taken_port_or_directory_is_one_line(serein: RunningSerein, tmp_path: 
     done = subprocess.run(taken, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    done = subprocess.run(
+        [*command, "--port", "0", "--data", str(serein.data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "is in use by process" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -129,3 +129,21 @@ def test_what_is_owed_survives_the_courier() -> None:
         again.cancel()
 
     asyncio.run(story())
+
+
+def test_a_damaged_row_keeps_nobody_else_waiting() -> None:
+    async def story() -> None:
+        house = SmallHouse(order, write, stumble, refuse)
+        await house.store.open()
+        await house.dispatch.call(house.call("Order", What="Write"))
+        rows = house.store._engine._tables[OUTBOX.name].rows
+        rows[next(iter(rows))] = b"\xc1 is nothing in MessagePack"
+        running = asyncio.create_task(house.courier.run())
+        house.clock.move_to(house.clock.now() + 1)
+        await house.dispatch.call(house.call("Order", What="Write"))
+        await turn()
+        assert house.notes() == ["sent"]
+        assert _owed(house) == 1
+        running.cancel()
+
+    asyncio.run(story())

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from serein.base.clock import ManualClock
-from serein.kernel.sweeper import EVERY_S, FIRST_S, Sweeper, holds
+from serein.kernel.sweeper import EVERY_S, FIRST_S, Look, Sweeper, holds
 from serein.store.blobs import BlobId, BlobMissing
 from serein.store.errors import StoreError
 from serein.store.interface import Store, Transaction
@@ -177,5 +177,26 @@ def test_it_sweeps_again_and_again_by_the_clock() -> None:
             seen.append(sweeper.figures.sweeps)
         running.cancel()
         assert seen == [0, 1, 2, 3]
+
+    live(store, story)
+
+
+def test_a_look_that_nobody_waits_for_ends_early() -> None:
+    store = MemoryStore()
+    seen = 0
+
+    async def story(_: Sweeper) -> None:
+        await store.transact(lambda tx: [tx.put(DRAFTS, Paper(name=n)) for n in range(5000)])
+
+        def blobs_of(paper: Paper) -> tuple[str, ...]:
+            nonlocal seen
+            seen += 1
+            if seen == 300:
+                look.stop()
+            return paper.blobs
+
+        look = Look([holds(DRAFTS, blobs_of)], [BlobId("0" * 32)])
+        assert await store.survey(look) == []
+        assert seen < 1000
 
     live(store, story)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from serein.runtimes.spec import FunctionSpec
+from serein.base.ids import new_uuid
+from serein.runtimes.spec import FunctionSpec, Invocation
 from tests.runtimes.conftest import Bench
 
 # The walkthrough's runtime, in Python without any library of AWS's, since the sandbox has no curl everywhere.
@@ -40,6 +41,16 @@ while True:
     if event == "error":
         failure = {"errorType": "Own", "errorMessage": "bad", "stackTrace": []}
         call("POST", f"invocation/{own}/error", json.dumps(failure))
+        continue
+    if event == "stream":
+        headers = {
+            "Lambda-Runtime-Function-Response-Mode": "streaming",
+            "Transfer-Encoding": "chunked",
+            "Content-Type": "text/own",
+        }
+        path = f"/2018-06-01/runtime/invocation/{own}/response"
+        api.request("POST", path, iter([b"one ", b"x" * 3000000, b" two"]), headers, encode_chunked=True)
+        api.getresponse().read()
         continue
     if event == "wrong":
         status, _, text = call("POST", "invocation/other/response", "1")
@@ -94,4 +105,42 @@ def test_a_runtime_that_cannot_start(sandboxed: Bench, function: Any):
 def test_no_bootstrap(sandboxed: Bench):
     spec = sandboxed.function("", runtime="provided.al2023", handler="x")
     payload = json.loads(sandboxed.invoke(spec).payload)
-    assert payload["errorType"] == "Runtime.ExitError"
+    assert payload["errorType"] == "Runtime.InvalidEntrypoint"
+    assert payload["errorMessage"].endswith(
+        "Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+    )
+    Path(spec.code, "bootstrap").write_text("no program")
+    payload = json.loads(sandboxed.invoke(spec).payload)
+    assert payload["errorMessage"].endswith("fork/exec /var/task/bootstrap: permission denied")
+
+
+class Gathered:
+    """A reader that is slow at first."""
+
+    def __init__(self) -> None:
+        self.kind = ""
+        self.data = b""
+        self.looks = 0
+
+    def begin(self, content_type: str) -> None:
+        self.kind = content_type
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    @property
+    def full(self) -> bool:
+        self.looks += 1
+        return self.looks % 4 == 1
+
+
+def test_a_streamed_answer(sandboxed: Bench, function: Any):
+    spec, sink = function(), Gathered()
+    invocation = Invocation(request_id=new_uuid(sandboxed.randomness), arn="arn:f")
+    outcome = sandboxed.run(sandboxed.pool.invoke(spec, b'"stream"', invocation, sink))
+    assert (outcome.error, outcome.payload) == (None, b"")
+    assert sink.kind == "text/own"
+    assert (len(sink.data), sink.data[:5], sink.data[-5:]) == (3_000_008, b"one x", b"x two")
+    gathered = sandboxed.invoke(spec, "stream")
+    assert len(gathered.payload) == 3_000_008  # nobody takes a stream: it is one answer
+    assert json.loads(sandboxed.invoke(spec, {"a": 1}).payload)[0] == {"a": 1}

@@ -59,6 +59,22 @@ def flip(value: bytes) -> bytes:
     return bytes([value[0] ^ 1]) + value[1:]
 
 
+def test_workers_pass_over_what_is_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(SqliteStore(tmp_path), fill)
+    spoil(tmp_path, "test.things", 7, flip)
+
+    async def story(store: Store) -> None:
+        for _ in range(3):
+            seen = store.snapshot().scan(THINGS, limit=10, skip_damaged=True)
+            assert [one.number for one in seen] == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+
+    with caplog.at_level(logging.ERROR):
+        run(SqliteStore(tmp_path), story)
+    assert caplog.text.count("is damaged") == 1
+
+
 @pytest.mark.parametrize(
     "how", [flip, lambda value: b"", lambda value: value[:-1], lambda value: value + b"x"]
 )

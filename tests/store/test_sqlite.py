@@ -10,13 +10,15 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import apsw
 import pytest
 
+from serein.store.blobs import BlobId
 from serein.store.errors import StoreDamaged, StoreFormatTooNew, StoreLocked
-from serein.store.interface import Store, StoreUnavailable, Transaction
+from serein.store.interface import Snapshot, Store, StoreUnavailable, Transaction
 from serein.store.sqlite.engine import SqliteStore
 from serein.store.tables import BytesTable
 from tests.store.things import KEPT, RAW, run, thing
@@ -201,6 +203,7 @@ CRASHING = """
     from serein.store.tables import BytesTable
 
     LEFT, RIGHT = BytesTable("test.left"), BytesTable("test.right")
+    BLOBS = BytesTable("test.blobs")
 
     async def main():
         store = SqliteStore(Path(sys.argv[1]), checkpoint_pages=40, pause_pages=120)
@@ -211,7 +214,13 @@ CRASHING = """
         async def write(writer):
             begin = store.snapshot().count(LEFT, (writer,))
             for number in range(begin, 10**9):
+                blob = None
+                if number % 7 == 0:
+                    blob = await store.blobs.write(b"%d " % number * 9000)
+
                 def change(tx):
+                    if blob is not None:
+                        tx.put_bytes(BLOBS, (writer, blob), b"%d " % number * 9000)
                     tx.put_bytes(LEFT, (writer, number), b"x" * (number * 37 % 2000))
                     tx.put_bytes(RIGHT, (writer, number), b"y")
                 await store.transact(change)
@@ -251,11 +260,51 @@ def test_a_killed_process_leaves_all_that_it_acknowledged(tmp_path: Path) -> Non
 
         async def check(store: Store) -> None:
             left, right = BytesTable("test.left"), BytesTable("test.right")
+            blobs = BytesTable("test.blobs")
             look = store.snapshot()
             keys = [key for key, _ in look.scan(left)]
             assert keys == [key for key, _ in look.scan(right)], "half of a transaction"
             for writer, number in acknowledged.items():
                 assert look.count(left, (writer,)) > number
+                assert look.count(blobs, (writer,)) > number // 7
+            for key, content in list(look.scan(blobs)):
+                assert await store.blobs.read(BlobId(str(key[1]))) == content
+            assert list((tmp_path / "data/blobs/incoming").iterdir()) == []
 
         run(SqliteStore(tmp_path / "data"), check)
     assert sum(acknowledged.values()) > 100
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_writing_goes_on_while_a_survey_takes_long(tmp_path: Path, apart: bool) -> None:
+    """The log cannot begin anew meanwhile, so it grows past every mark; the survey sees the state that it began with."""
+    store = SqliteStore(tmp_path / "data", checkpoint_pages=20, pause_pages=40)
+    started, go_on = threading.Event(), threading.Event()
+
+    def look(view: Snapshot) -> list[int]:
+        before = view.count(RAW)
+        started.set()
+        assert go_on.wait(60)
+        return [before, view.count(RAW), len(list(view.scan(RAW)))]
+
+    async def story(_: Store) -> None:
+        if apart:
+            store.commit_apart()
+        await store.transact(lambda tx: tx.put_bytes(RAW, (0,), b"x"))
+        looking = asyncio.ensure_future(store.survey(look))
+        while not started.is_set():
+            await asyncio.sleep(0)
+        for number in range(1, 120):
+            await store.transact(
+                lambda tx, number=number: tx.put_bytes(RAW, (number,), b"x" * 3000)
+            )
+        assert store.snapshot().count(RAW) == 120
+        go_on.set()
+        assert await looking == [1, 1, 1]
+        for number in range(120, 240):
+            await store.transact(
+                lambda tx, number=number: tx.put_bytes(RAW, (number,), b"x" * 3000)
+            )
+        assert store.snapshot().count(RAW) == 240
+
+    run(store, story)

@@ -123,7 +123,8 @@ def test_callbacks_run_after_the_commit_in_order(make_store: MakeStore) -> None:
             store.transact(change("c")),
         ]
         await asyncio.gather(*futures, return_exceptions=True)
-        assert seen == ["a 2", "c 2"]
+        # In one batch, unless the machine is so slow that it was cut in two.
+        assert seen in (["a 2", "c 2"], ["a 1", "c 2"])
 
     run(make_store(), story)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from cryptography import x509
@@ -62,6 +62,7 @@ def _certificate(text: str) -> bytes:
 def time_of(text: str) -> float:
     """Epoch seconds of an XML time. Raises MalformedSaml."""
     try:
-        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).timestamp()
-    except ValueError as error:
+        at = datetime.fromisoformat(text.strip())
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
         raise MalformedSaml(f"{text!r} is no time") from error

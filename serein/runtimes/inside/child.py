@@ -131,6 +131,8 @@ class Child:
         # Children that are each pid 1 of their namespace would draw the same numbers from OpenSSL.
         ssl.RAND_add(os.urandom(32), 32.0)
         _replace_streams()
+        if request["ahead"]:
+            python.rehearse(channel, self._dumps)
         try:
             kind, meta, _ = channel.receive()
         except (frames.Closed, OSError):

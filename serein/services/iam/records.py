@@ -94,6 +94,7 @@ class ServiceCredential(msgspec.Struct, frozen=True, kw_only=True):
     user_name: str
     active: bool = True
     created_at: float
+    expires_at: float | None = None
 
 
 class LoginProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -297,6 +298,7 @@ class DeletionTask(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     id: str
+    deleted_at: float = 0.0
 
 
 USERS = Table("iam.users", User, key=lambda user: (user.account, user.name.lower()), cached=True)

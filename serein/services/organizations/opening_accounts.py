@@ -20,7 +20,7 @@ from serein.services.organizations.records import (
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
-async def open_account(cx: Context, opening: Opening, tags: dict[str, str]) -> Opening:
+async def open_account(cx: Context, opening: Opening) -> Opening:
     """Make the account's role and let it join. May be done again where it was broken off."""
     organization = cx.read().get(ORGANIZATIONS, opening.organization)
     if organization is None:
@@ -42,10 +42,10 @@ async def open_account(cx: Context, opening: Opening, tags: dict[str, str]) -> O
         except AwsError as error:
             if error.code != "EntityAlreadyExists":
                 raise
-    return await cx.transact(_finish, opening, tags)
+    return await cx.transact(_finish, opening)
 
 
-def _finish(tx: Tx, opening: Opening, tags: dict[str, str]) -> Opening:
+def _finish(tx: Tx, opening: Opening) -> Opening:
     kept = tx.get(OPENINGS, opening.organization, opening.id)
     organization = tx.get(ORGANIZATIONS, opening.organization)
     if kept is None or organization is None or kept.completed_at is not None:
@@ -59,7 +59,7 @@ def _finish(tx: Tx, opening: Opening, tags: dict[str, str]) -> Opening:
         joined_at=tx.now,
     )
     tx.put(ACCOUNTS, account)
-    tx.tag(organization.arn_of("account", account.id), tags)
+    tx.tag(organization.arn_of("account", account.id), kept.tags)
     place_account(tx, organization, account)
     if organization.all_features:
         attach_full_access(tx, organization, account.id)

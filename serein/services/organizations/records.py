@@ -67,6 +67,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     account: str = ""
     failure: str = ""
+    tags: dict[str, str] = {}
     requested_at: float
     completed_at: float | None = None
 

@@ -25,11 +25,19 @@ from xxhash import xxh3_64_intdigest
 from serein.store.blobs import BlobId, BlobMissing
 from serein.store.errors import StoreDamaged, StoreError
 from serein.store.interface import Snapshot, Store, Transaction
-from serein.store.keeping.copying import Sum, Summing, blob_ids, raw_table, raw_tables, sums_of
+from serein.store.keeping.copying import (
+    Row,
+    Sum,
+    Summing,
+    blob_ids,
+    raw_table,
+    raw_tables,
+    sums_of,
+)
 from serein.store.keeping.sources import Source
 from serein.store.keeping.vaults import NoSuchPiece, Vault
-from serein.store.keys import decode_key, encode_key
-from serein.store.tables import BytesTable
+from serein.store.keys import decode_key
+from serein.store.tables import SealedTable
 
 T = TypeVar("T")
 
@@ -247,30 +255,22 @@ class Backup:
 
 
 def _segments(
-    snapshot: Snapshot, table: BytesTable, summing: Summing
+    snapshot: Snapshot, table: SealedTable, summing: Summing
 ) -> Iterator[tuple[int, bytes]]:
-    """(rows, content) of the stretches of a table. The content: for each row lengths and bytes of key and value."""
-    parts: list[bytes] = []
-    rows = size = 0
+    """(rows, content) of the stretches of a table."""
+    rows: list[Row] = []
+    size = 0
     mask = (1 << CUT_BITS) - 1
-    for key, value in snapshot.scan(table):
-        summing.add(key, value)
-        encoded = encode_key(key)
-        parts += (
-            len(encoded).to_bytes(4, "big"),
-            encoded,
-            len(value).to_bytes(4, "big"),
-            value,
-        )
-        rows += 1
-        size += len(encoded) + len(value) + 8
-        if size >= SEGMENT_BYTES_MAX or (
-            size >= SEGMENT_BYTES // 4 and not xxh3_64_intdigest(encoded) & mask
+    for row in snapshot.scan_rows(table):
+        rows.append(row)
+        size += len(row[0]) + len(row[1]) + 8
+        if size >= SEGMENT_BYTES // 4 and (
+            not xxh3_64_intdigest(row[0]) & mask or size >= SEGMENT_BYTES_MAX
         ):
-            yield rows, b"".join(parts)
-            parts, rows, size = [], 0, 0
+            yield len(rows), summing.add(rows)
+            rows, size = [], 0
     if rows:
-        yield rows, b"".join(parts)
+        yield len(rows), summing.add(rows)
 
 
 async def restore_backup(
@@ -337,7 +337,7 @@ def _part(content: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _putting(
-    table: BytesTable, rows: Sequence[tuple[bytes, bytes]]
+    table: SealedTable, rows: Sequence[tuple[bytes, bytes]]
 ) -> Callable[[Transaction], None]:
     def put(tx: Transaction) -> None:
         for key, value in rows:

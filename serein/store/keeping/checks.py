@@ -43,7 +43,7 @@ def check_tables(snapshot: Snapshot) -> TableFindings:
     for table in raw_tables(snapshot):
         findings.tables += 1
         try:
-            for _, value in snapshot.scan(table):
+            for _, value in snapshot.scan_rows(table):
                 findings.records += 1
                 findings.bytes += len(value)
         except (StoreDamaged, StoreError) as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -14,8 +15,8 @@ from serein.store.blobs import BlobId, BlobMissing
 from serein.store.errors import StoreError
 from serein.store.interface import Snapshot, Store, Transaction
 from serein.store.keeping.sources import Source
-from serein.store.keys import decode_key, encode_key
-from serein.store.tables import BytesTable, Key
+from serein.store.keys import decode_key
+from serein.store.tables import SealedTable
 
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 2 * 1024 * 1024
@@ -30,7 +31,10 @@ BLOBS_BESIDE = 8
 LOCAL_TABLES = frozenset({"kernel.leases", "kernel.lease_terms", "kernel.faults"})
 """What belongs to the processes of one house and makes no sense in another."""
 
+_LENGTH = struct.Struct(">I").pack
+
 Row = tuple[bytes, bytes]
+"""An encoded key and a value."""
 Page = tuple[str, int, list[Row]]
 """A table's name and version, and rows by their encoded keys."""
 Say = Callable[[str], None]
@@ -91,17 +95,25 @@ def _filled(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def raw_tables(snapshot: Snapshot) -> Iterator[BytesTable]:
-    """Every table that is kept, as bytes: records as they were written, whatever their form."""
+def raw_tables(snapshot: Snapshot) -> Iterator[SealedTable]:
+    """Every table that is kept, as bytes under their seals: records as they were written, whatever their form."""
     for name, version in sorted(snapshot.tables().items()):
         if name not in LOCAL_TABLES:
             yield raw_table(name, version)
 
 
 @lru_cache(maxsize=1024)
-def raw_table(name: str, version: int) -> BytesTable:
+def raw_table(name: str, version: int) -> SealedTable:
     """A table as bytes. A pure memo: one look at a store knows each table by one object."""
-    return BytesTable(name, version=version)
+    return SealedTable(name, version=version)
+
+
+def framed(rows: Iterable[Row]) -> bytes:
+    """Rows as bytes: length and key, length and value of each. What checksums are taken of, and what backups hold."""
+    parts: list[bytes] = []
+    for key, value in rows:
+        parts += (_LENGTH(len(key)), key, _LENGTH(len(value)), value)
+    return b"".join(parts)
 
 
 class Summing:
@@ -111,14 +123,13 @@ class Summing:
         self.sum = Sum()
         self._digest = xxh3_64()
 
-    def add(self, key: Key, value: bytes) -> None:
-        """The next row in key order."""
-        encoded = encode_key(key)
-        update = self._digest.update
-        update(b"%d:%b%d:" % (len(encoded), encoded, len(value)))
-        update(value)
-        self.sum.rows += 1
-        self.sum.bytes += len(value)
+    def add(self, rows: Sequence[Row]) -> bytes:
+        """The next rows in key order; what they are as bytes."""
+        content = framed(rows)
+        self._digest.update(content)
+        self.sum.rows += len(rows)
+        self.sum.bytes += len(content)
+        return content
 
     def finish(self) -> Sum:
         """The sum of all rows that were added."""
@@ -131,12 +142,24 @@ def sums_of(snapshot: Snapshot) -> dict[str, Sum]:
     sums: dict[str, Sum] = {}
     for table in raw_tables(snapshot):
         summing = Summing()
-        for key, value in snapshot.scan(table):
-            summing.add(key, value)
-        one = summing.finish()
-        if one.rows:
-            sums[table.name] = one
+        for rows in _pages_of(snapshot, table):
+            summing.add(rows)
+        if summing.sum.rows:
+            sums[table.name] = summing.finish()
     return sums
+
+
+def _pages_of(snapshot: Snapshot, table: SealedTable) -> Iterator[list[Row]]:
+    rows: list[Row] = []
+    size = 0
+    for row in snapshot.scan_rows(table):
+        rows.append(row)
+        size += len(row[1])
+        if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
 
 
 # Tables: what the look at the source reads lies in a file until it is written, so that neither waits for the other.
@@ -170,23 +193,15 @@ async def _copy_tables(source: Source, target: Store, say: Say) -> dict[str, Sum
 
 def _pages(snapshot: Snapshot, sums: dict[str, Sum]) -> Iterator[Page]:
     for table in raw_tables(snapshot):
-        rows: list[Row] = []
-        size = 0
         summing = Summing()
-        for key, value in snapshot.scan(table):
-            summing.add(key, value)
-            rows.append((encode_key(key), value))
-            size += len(value)
-            if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
-                yield table.name, table.version, rows
-                rows, size = [], 0
-        if rows:
+        for rows in _pages_of(snapshot, table):
+            summing.add(rows)
             yield table.name, table.version, rows
         if summing.sum.rows:
             sums[table.name] = summing.finish()
 
 
-def _putting(table: BytesTable, rows: Iterable[Row]) -> Callable[[Transaction], None]:
+def _putting(table: SealedTable, rows: Iterable[Row]) -> Callable[[Transaction], None]:
     def put(tx: Transaction) -> None:
         for key, value in rows:
             tx.put_bytes(table, decode_key(key), value)

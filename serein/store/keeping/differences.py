@@ -8,7 +8,8 @@ import msgspec
 
 from serein.store.interface import Snapshot
 from serein.store.keeping.copying import LOCAL_TABLES, raw_table
-from serein.store.keys import encode_key
+from serein.store.keys import decode_key
+from serein.store.seals import SEAL_BYTES
 from serein.store.tables import Key
 
 
@@ -32,14 +33,14 @@ def differences(before: Snapshot, after: Snapshot) -> Iterator[Change]:
         )
 
 
-_Rows = Iterator[tuple[bytes, Key, bytes]]
+_Rows = Iterator[tuple[bytes, bytes]]
 
 
 def _rows(snapshot: Snapshot, name: str, version: int | None) -> _Rows:
     if version is None:
         return
-    for key, value in snapshot.scan(raw_table(name, version)):
-        yield encode_key(key), key, value
+    for key, value in snapshot.scan_rows(raw_table(name, version)):
+        yield key, value[:-SEAL_BYTES]
 
 
 def _in_table(name: str, before: _Rows, after: _Rows) -> Iterator[Change]:
@@ -47,12 +48,12 @@ def _in_table(name: str, before: _Rows, after: _Rows) -> Iterator[Change]:
     while old is not None or new is not None:
         if new is None or (old is not None and old[0] < new[0]):
             assert old is not None
-            yield Change(name, old[1], old[2], None)
+            yield Change(name, decode_key(old[0]), old[1], None)
             old = next(before, None)
         elif old is None or new[0] < old[0]:
-            yield Change(name, new[1], None, new[2])
+            yield Change(name, decode_key(new[0]), None, new[1])
             new = next(after, None)
         else:
-            if old[2] != new[2]:
-                yield Change(name, old[1], old[2], new[2])
+            if old[1] != new[1]:
+                yield Change(name, decode_key(old[0]), old[1], new[1])
             old, new = next(before, None), next(after, None)

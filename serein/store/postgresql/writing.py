@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from serein.store.errors import StoreUnavailable
 from serein.store.postgresql.reading import COMMIT, Lender
 from serein.store.postgresql.rows import BatchRows
 from serein.store.postgresql.schema import number
@@ -46,10 +47,19 @@ class Writing:
         self.durable_versions = lender.stamps.of
         self.is_stamped = lender.schema.is_stamped
         self.begun = False
+        self.failed: Conflict | StoreUnavailable | None = None
+        """What the database said when it failed: nothing of the batch can be kept then."""
         self.rows = BatchRows(self, lender.schema)
 
     def ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         """The results of `statements`. Raises Conflict, ConnectionLost, Refused."""
+        try:
+            return self._ask(statements)
+        except (Conflict, StoreUnavailable) as error:
+            self.failed = error
+            raise
+
+    def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         if self.begun:
             return self._connection.ask(statements)
         self.begun = True

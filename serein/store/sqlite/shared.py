@@ -39,6 +39,8 @@ from serein.store.sqlite.turns import Turn
 from serein.store.tables import BytesTable
 from serein.store.views import Batch, SnapshotView, TransactionView
 
+TURN = "turn"
+"""The file in the data directory by which processes take turns; it may be removed when none of them is there."""
 HEAD_BYTES = 48
 """Of the log's index: https://sqlite.org/walformat.html#the_wal_index_file_format"""
 LET_GO = b"g"
@@ -173,7 +175,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         super().__init__(engine, self._files)
         self._space = space
         self._siblings = siblings
-        self._turn = Turn(directory / "turn", siblings)
+        self._turn = Turn(directory / TURN, siblings)
         self._step = siblings.count
         """Versions given by different processes are different numbers."""
         self._sequence = siblings.slot

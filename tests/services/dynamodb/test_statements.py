@@ -70,7 +70,8 @@ def test_select_attributes_with_parameters(run, numbers):
     answer = run(
         f'SELECT sk, m.l[0] FROM "{numbers}" WHERE pk = ? AND sk = ?', {"S": "a"}, {"N": "2.0"}
     )
-    assert answer["Items"] == [{"sk": {"N": "2"}, "m": {"M": {"l": {"L": [{"N": "2"}]}}}}]
+    # Clients of AWS's service rely on it: values come under the last name of their paths.
+    assert answer["Items"] == [{"sk": {"N": "2"}, "l[0]": {"N": "2"}}]
 
 
 @pytest.mark.parametrize("order", ["", " ORDER BY sk DESC"])
@@ -295,4 +296,4 @@ def test_names_of_members_in_brackets(dynamodb, simple):
     answer = dynamodb.execute_statement(
         Statement="SELECT m['the key'][0] FROM simple WHERE pk = 'a' AND m['the key'][0] = 7"
     )
-    assert len(answer["Items"]) == 1
+    assert answer["Items"] == [{"the key[0]": {"N": "7"}}]

@@ -227,3 +227,17 @@ def test_expired_items_are_the_services_deletions(cloud, dynamodb, streams):
         "PrincipalId": "dynamodb.amazonaws.com",
     }
     assert "userIdentity" not in records[0]
+
+
+def test_limits_are_bounded(dynamodb, streams):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html"""
+    arn = create(dynamodb, "KEYS_ONLY")
+    start = iterator(streams, arn)
+    for call, most in (
+        (lambda limit: streams.get_records(ShardIterator=start, Limit=limit), 1000),
+        (lambda limit: streams.describe_stream(StreamArn=arn, Limit=limit), 100),
+        (lambda limit: streams.list_streams(Limit=limit), 100),
+    ):
+        call(most)
+        with pytest.raises(ClientError, match=f"less than or equal to {most}"):
+            call(most + 1)

@@ -65,3 +65,35 @@ def test_bad_requests(cloud, user, refused, params, message) -> None:
     }
     told = refused(cloud.unvalidated("iam").update_service_specific_credential, **given)
     assert told == ("ValidationError", message)
+
+
+def test_api_keys(iam, user, refused) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html"""
+    create = iam.create_service_specific_credential
+    made = create(UserName=user, ServiceName="bedrock.amazonaws.com", CredentialAgeDays=1)
+    credential = made["ServiceSpecificCredential"]
+    assert credential["ServiceCredentialSecret"].startswith("ABSK")
+    assert "ServicePassword" not in credential
+    assert (credential["ExpirationDate"] - credential["CreateDate"]).days == 1
+    service = "codecommit.amazonaws.com"
+    code, _ = refused(create, UserName=user, ServiceName=service, CredentialAgeDays=1)
+    assert code == "InvalidInput"
+    code, message = refused(create, UserName=user, ServiceName="s3.amazonaws.com")
+    assert (code, message) == (
+        "NotSupportedService",
+        "No such service s3.amazonaws.com is supported for Service Specific Credentials",
+    )
+
+
+def test_pages(iam, user) -> None:
+    for _ in range(2):
+        iam.create_service_specific_credential(
+            UserName=user, ServiceName="codecommit.amazonaws.com"
+        )
+    first = iam.list_service_specific_credentials(AllUsers=True, MaxItems=1)
+    assert first["IsTruncated"] is True
+    second = iam.list_service_specific_credentials(
+        AllUsers=True, MaxItems=1, Marker=first["Marker"]
+    )
+    assert second["IsTruncated"] is False
+    assert first["ServiceSpecificCredentials"] != second["ServiceSpecificCredentials"]

@@ -48,6 +48,31 @@ def test_dry_run_runs_nothing(make_function: Make, awslambda: Any):
     assert answer["StatusCode"] == 204
 
 
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [  # recorded
+        (
+            b"n\x87r\x9e\xe9\xb5\xd7I\xee\x9bmt",
+            "Invalid UTF-8 start byte 0x87\n at [Source: REDACTED (`StreamReadFeature."
+            "INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 3]",
+        ),
+        (
+            b"\x99\xeb,j\x07\xa1zYh",
+            "Unexpected character ((CTRL-CHAR, code 153)): expected a valid value (JSON String, "
+            "Number, Array, Object or token 'null', 'true' or 'false')\n at [Source: REDACTED "
+            "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1]",
+        ),
+    ],
+)
+def test_bytes_that_are_no_text(make_function: Make, awslambda: Any, payload: bytes, words: str):
+    make_function()
+    with pytest.raises(ClientError) as caught:
+        awslambda.invoke(FunctionName="echo", Payload=payload)
+    assert caught.value.response["Error"]["Message"] == (
+        "Could not parse request body into json: Could not parse payload into json: " + words
+    )
+
+
 def test_a_payload_must_be_json(make_function: Make, awslambda: Any):
     make_function()
     with pytest.raises(ClientError) as caught:

@@ -193,3 +193,22 @@ def test_provider_id_is_refused(cloud, sts, issuer, deployer, refused) -> None:
         assume, sts=sts, token=issuer.token(cloud.clock.now()), ProviderId="www.amazon.com"
     )
     assert found[0] == "ValidationError"
+
+
+def test_an_issuer_with_a_slash_at_its_end(cloud, iam, sts) -> None:
+    """As Auth0's: the slash is part of the issuer, of the provider and of the condition keys."""
+    made = Issuer("https://auth.example.com/")
+    cloud.house.dispatch.fetcher = made
+    provider = iam.create_open_id_connect_provider(Url=made.url, ClientIDList=["a"])
+    arn = provider["OpenIDConnectProviderArn"]
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": arn},
+        "Condition": {"StringEquals": {"auth.example.com/:aud": "a"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)
+    answer = assume(sts, made.token(cloud.clock.now(), aud="a"))
+    assert answer["Provider"] == arn
+    assert made.asked[0] == "/.well-known/openid-configuration"

@@ -22,7 +22,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTES = Table("keeping.notes", Note, key=lambda note: (note.name, note.number))
 FORMED = Table("keeping.formed", Note, key=lambda note: (note.name,), version=3, cached=True)
-RAW = BytesTable("keeping.raw")
+RAW = BytesTable("keeping.raw", version=2)
 
 Everything = tuple[dict[tuple[str, Key], bytes], dict[str, bytes]]
 

@@ -16,7 +16,7 @@ from tests.flows.crash_load import Load
 from tests.store.postgresql.nodes import Node
 from tests.store.postgresql.server import PostgresServer, binaries_or_none
 
-LIVES = int(os.environ.get("SEREIN_CRASHES", "3"))
+LIVES = int(os.environ.get("SEREIN_CRASHES", "2"))
 SEED = int(os.environ.get("SEREIN_CRASH_SEED", "20261121"))
 
 

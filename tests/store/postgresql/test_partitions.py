@@ -19,7 +19,7 @@ from tests.store.postgresql.linearizable import UNKNOWN, Seen, is_linearizable
 from tests.store.postgresql.nodes import Node
 from tests.store.postgresql.server import PostgresServer
 
-MISHAPS = int(os.environ.get("SEREIN_MISHAPS", "5"))
+MISHAPS = int(os.environ.get("SEREIN_MISHAPS", "4"))
 SEED = int(os.environ.get("SEREIN_CRASH_SEED", "20261121"))
 CLIENTS = 5
 KEYS = 8

@@ -17,7 +17,7 @@ from serein.store.postgresql import rows as rows_module
 from serein.store.postgresql.store import PostgresStore
 from serein.store.postgresql.tables import HEAD_BYTES
 from serein.store.tables import BytesTable, Table
-from tests.store.postgresql.server import PostgresServer
+from tests.store.postgresql.server import PostgresServer, binaries_or_none
 from tests.store.things import KEPT, RAW, THINGS, Thing, thing
 
 PLAIN = Table("test.plain", Thing, key=lambda one: (one.group, one.number))
@@ -357,8 +357,8 @@ def test_an_answer_that_was_lost_during_the_commit_is_found_out(
             assert time.monotonic() < until
             await asyncio.sleep(0.01)
         if end == "committed":
-            assert node._writer is not None
-            node._writer._lose(ConnectionError("cut by the test"))
+            assert node._lane.connection is not None
+            node._lane.connection._lose(ConnectionError("cut by the test"))
         else:
             server.sql(f"SELECT pg_terminate_backend({pids[0][0]})")
         await changing
@@ -432,6 +432,41 @@ def test_a_database_that_is_full_or_gone_refuses_and_nothing_hangs(
         assert found == [1, 3]
 
     live(url, 1, story)
+
+
+def test_while_the_database_is_gone_writes_wait_for_a_while_and_are_then_refused() -> None:
+    folder = binaries_or_none()
+    if folder is None:
+        pytest.skip("no PostgreSQL server here")
+    server = PostgresServer(folder)
+
+    async def story() -> None:
+        server.start()
+        patient = PostgresStore(server.url("s"))
+        hasty = PostgresStore(server.url("s"), patience_s=0.5)
+        await patient.open()
+        await hasty.open()
+        await patient.transact(lambda tx: tx.put(PLAIN, thing("a", 0)))
+        server.crash()
+        waiting = [patient.transact(lambda tx: tx.put(PLAIN, thing("a", 1)))]
+        refused = [hasty.transact(lambda tx: tx.put(PLAIN, thing("a", 2))) for _ in range(3)]
+        for future in refused:
+            with pytest.raises(StoreUnavailable, match="could not write"):
+                await asyncio.wait_for(future, 10)
+        with pytest.raises(StoreUnavailable):
+            await asyncio.create_task(see(hasty, lambda s: s.get(PLAIN, "a", 0)))
+        await asyncio.to_thread(server.start)
+        await asyncio.wait_for(asyncio.gather(*waiting), 15)
+        await asyncio.wait_for(hasty.transact(lambda tx: tx.put(PLAIN, thing("a", 3))), 10)
+        found = asyncio.create_task(see(hasty, lambda s: [one.number for one in s.scan(PLAIN)]))
+        assert await found == [0, 1, 3]
+        await patient.close()
+        await hasty.close()
+
+    try:
+        asyncio.run(asyncio.wait_for(story(), 60))
+    finally:
+        server.stop()
 
 
 def test_inside_a_transaction_the_store_is_not_asked(url: str) -> None:

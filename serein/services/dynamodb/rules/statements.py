@@ -16,8 +16,8 @@ from serein.engines.expressions.conditions import Condition, build_condition
 from serein.engines.expressions.errors import ValidationException
 from serein.engines.expressions.key_conditions import KeyTerm
 from serein.engines.expressions.partiql import Statement, parse_statement
-from serein.engines.expressions.projections import projector
-from serein.engines.expressions.scope import Scope
+from serein.engines.expressions.paths import getter
+from serein.engines.expressions.scope import PathParts, Scope
 from serein.engines.expressions.syntax import Call, Node, Operation, Path, Value
 from serein.engines.expressions.updates import Update, build_update
 from serein.engines.expressions.values import AttributeValue, Item, key_text, normalise_value
@@ -174,10 +174,25 @@ def _term_on(
 
 
 def _projection(statement: Statement) -> Callable[[Item], Item]:
+    """What a SELECT gives of an item: values under the last name of their paths, `a.b[1]` as `b[1]`."""
     if statement.paths is None:
         return lambda item: item
     scope = Scope(PARAMETER, statement.names)
-    return projector([scope.resolve(path) for path in statement.paths])
+    paths = [scope.resolve(path) for path in statement.paths]
+    getters = [(_shown_name(path), getter(path)) for path in paths]
+
+    def project(item: Item) -> Item:
+        found = [(name, get(item)) for name, get in getters]
+        return {name: value for name, value in found if value is not None}
+
+    return project
+
+
+def _shown_name(path: PathParts) -> str:
+    name = ""
+    for part in path:
+        name = f"{name}[{part}]" if isinstance(part, int) else part
+    return name
 
 
 def inserted_item(statement: Statement) -> Any:

@@ -56,10 +56,21 @@ def _invalid(message: str) -> AwsError:
     return AwsError(message, code="ValidationException")
 
 
+def _limit(request: Request, most: int) -> int:
+    """The request's Limit. Raises ValidationException where it is too great."""
+    limit: int = request.get("Limit", most)
+    if limit > most:
+        raise _invalid(
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy "
+            f"constraint: Member must have value less than or equal to {most}"
+        )
+    return limit
+
+
 @operation("ListStreams", on=streams_of)
 def list_streams(read: Read, request: ListStreamsInput) -> Answer:
     """The streams of the account, or of one table."""
-    limit = min(request.get("Limit", STREAMS_MAX), STREAMS_MAX)
+    limit = _limit(request, STREAMS_MAX)
     found = list(
         islice(
             streams_after(read, request.get("TableName"), request.get("ExclusiveStartStreamArn")),
@@ -90,7 +101,7 @@ def describe_stream(read: Read, request: DescribeStreamInput) -> Answer:
     if start is not None:
         # Ids are in the order of time.
         told = [shard for shard in told if shard["ShardId"] > start]
-    limit = min(request.get("Limit", SHARDS_MAX), SHARDS_MAX)
+    limit = _limit(request, SHARDS_MAX)
     answer: Answer = {
         "StreamArn": stream.arn,
         "StreamLabel": stream.label,
@@ -212,7 +223,7 @@ def get_records(read: Read, request: GetRecordsInput) -> Answer:
     if shard is None:
         raise TrimmedDataAccessException("The records of the shard are trimmed")
     end = _end(read, stream, shard)
-    limit = min(request.get("Limit", RECORDS_MAX), RECORDS_MAX)
+    limit = _limit(request, RECORDS_MAX)
     records: list[Any] = []
     total = 0
     for key, row in read.scan(STREAM_RECORDS, (stream.id,), start=(number,), limit=limit):

@@ -28,6 +28,8 @@ from serein.services.iam.records import (
 )
 from serein.services.iam.rules.services import service_names, services_allowed
 
+JOBS_KEPT_S = 4 * 3600.0
+
 
 def _on_entity(call: Call) -> str:
     return str(call.params["Arn"])
@@ -48,6 +50,9 @@ def generate_service_last_accessed_details(tx: Tx, request: Request) -> Answer:
         find_policy(tx, arn)
     else:
         entity_of_arn(tx, arn)
+    for old in list(tx.scan(ACCESS_JOBS, (tx.account,))):
+        if tx.now - old.created_at > JOBS_KEPT_S:
+            tx.delete(ACCESS_JOBS, tx.account, old.id)
     job = AccessJob(
         account=tx.account,
         id=tx.new_id(),

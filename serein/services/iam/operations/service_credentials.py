@@ -12,6 +12,7 @@ from serein.contracts.access_keys import secret_key
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import Answer, Request, find_user, name_or_own, on_user, page
 from serein.services.iam.model import (
+    InvalidInputException,
     LimitExceededException,
     NoSuchEntityException,
     ServiceNotSupportedException,
@@ -23,18 +24,35 @@ PER_SERVICE_MAX = 2
 SERVICES = frozenset(
     {"codecommit.amazonaws.com", "cassandra.amazonaws.com", "bedrock.amazonaws.com"}
 )
-"""https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html"""
+API_KEYS = frozenset({"bedrock.amazonaws.com"})
+"""The services whose credentials are an alias and a secret, and may expire.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html
+"""
 
 
-def _show(credential: ServiceCredential) -> Answer:
+def _show(read: Read, credential: ServiceCredential) -> Answer:
+    is_over = credential.expires_at is not None and read.now >= credential.expires_at
+    name = "ServiceCredentialAlias" if credential.service in API_KEYS else "ServiceUserName"
     return {
         "CreateDate": credential.created_at,
+        "ExpirationDate": credential.expires_at,
         "ServiceName": credential.service,
-        "ServiceUserName": credential.user_name,
+        name: credential.user_name,
         "ServiceSpecificCredentialId": credential.id,
         "UserName": credential.user,
-        "Status": "Active" if credential.active else "Inactive",
+        "Status": "Expired" if is_over else "Active" if credential.active else "Inactive",
     }
+
+
+def _with_secret(tx: Tx, credential: ServiceCredential) -> Answer:
+    """The credential, with a new password or secret."""
+    shown = _show(tx, credential)
+    if credential.service in API_KEYS:
+        shown["ServiceCredentialSecret"] = "ABSK" + secret_key(tx.randomness)
+    else:
+        shown["ServicePassword"] = secret_key(tx.randomness) + "="
+    return {"ServiceSpecificCredential": shown}
 
 
 def _find(read: Read, request: Request) -> ServiceCredential:
@@ -46,7 +64,7 @@ def _find(read: Read, request: Request) -> ServiceCredential:
     return found
 
 
-@operation("CreateServiceSpecificCredential", on=on_user, ignores=("CredentialAgeDays",))
+@operation("CreateServiceSpecificCredential", on=on_user)
 def create_service_specific_credential(tx: Tx, request: Request) -> Answer:
     """A user name and password for a service; the only time the password is told."""
     user = find_user(tx, request["UserName"])
@@ -55,6 +73,9 @@ def create_service_specific_credential(tx: Tx, request: Request) -> Answer:
         raise ServiceNotSupportedException(
             f"No such service {service} is supported for Service Specific Credentials"
         )
+    days = request.get("CredentialAgeDays")
+    if days and service not in API_KEYS:
+        raise InvalidInputException(f"CredentialAgeDays is not supported for {service}")
     kept = [each for each in _credentials_of(tx, user) if each.service == service]
     if len(kept) >= PER_SERVICE_MAX:
         raise LimitExceededException(
@@ -68,10 +89,10 @@ def create_service_specific_credential(tx: Tx, request: Request) -> Answer:
         service=service,
         user_name=f"{user.name}{suffix}-at-{tx.account}",
         created_at=float(int(tx.now)),
+        expires_at=float(int(tx.now)) + days * 86_400 if days else None,
     )
     tx.put(SERVICE_CREDENTIALS, credential)
-    shown = {**_show(credential), "ServicePassword": secret_key(tx.randomness) + "="}
-    return {"ServiceSpecificCredential": shown}
+    return _with_secret(tx, credential)
 
 
 def _credentials_of(read: Read, user: User) -> list[ServiceCredential]:
@@ -91,7 +112,7 @@ def list_service_specific_credentials(read: Read, request: Request) -> Answer:
         "ServiceSpecificCredentials",
         sorted((each for each in found if service in (None, each.service)), key=_key),
         request,
-        _show,
+        lambda credential: _show(read, credential),
         _key,
     )
 
@@ -111,8 +132,7 @@ def update_service_specific_credential(tx: Tx, request: Request) -> Answer:
 @operation("ResetServiceSpecificCredential", on=on_user)
 def reset_service_specific_credential(tx: Tx, request: Request) -> Answer:
     """A new password."""
-    shown = {**_show(_find(tx, request)), "ServicePassword": secret_key(tx.randomness) + "="}
-    return {"ServiceSpecificCredential": shown}
+    return _with_secret(tx, _find(tx, request))
 
 
 @operation("DeleteServiceSpecificCredential", on=on_user)

@@ -21,6 +21,8 @@ from serein.services.iam.records import ATTACHMENTS, DELETION_TASKS, ROLES, Dele
 from serein.services.iam.rules.ids import unique_id
 from serein.services.iam.rules.service_roles import SUFFIXED, role_name
 
+TASKS_KEPT_S = 7 * 86_400.0
+
 
 def _on(call: Call) -> str:
     service = call.params["AWSServiceName"]
@@ -75,7 +77,10 @@ def delete_service_linked_role(tx: Tx, request: Request) -> Answer:
     task = f"task{SERVICE_PATH}{service}/{role.name}/{tx.new_id()}"
     tx.delete_range(ATTACHMENTS, (tx.account, "role", role.name.lower()))
     remove_role(tx, role)
-    tx.put(DELETION_TASKS, DeletionTask(account=tx.account, id=task))
+    for old in list(tx.scan(DELETION_TASKS, (tx.account,))):
+        if tx.now - old.deleted_at > TASKS_KEPT_S:
+            tx.delete(DELETION_TASKS, tx.account, old.id)
+    tx.put(DELETION_TASKS, DeletionTask(account=tx.account, id=task, deleted_at=tx.now))
     return {"DeletionTaskId": task}
 
 

@@ -225,10 +225,15 @@ def _parser_words(payload: bytes, error: orjson.JSONDecodeError) -> str:
         f"line: {error.lineno}, column: {error.colno}]"
     )
     expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-    if character and character[0] >= 0x80:
-        return f"Invalid UTF-8 start byte 0x{character[0]:x}{where}"
+    if character and not (0x20 <= character[0] < 0x80 or character in b"\t\r\n"):
+        told = f"Unexpected character ((CTRL-CHAR, code {character[0]})): expected a valid value"
+        return f"{told} {expected}{where}"
     word = bytes(payload[at:].split()[:1][0] if payload[at:].split() else b"")
     if word[:1].isalpha():
+        for index, byte in enumerate(word):
+            if byte >= 0x80 and (byte < 0xC2 or byte > 0xF4):
+                place = where.replace(f"column: {error.colno}", f"column: {at + index + 2}")
+                return f"Invalid UTF-8 start byte 0x{byte:x}{place}"
         token = word.decode("ascii", "replace")
         return f"Unrecognized token '{token}': was expecting {expected}{where}"
     if at + 1 >= len(payload):

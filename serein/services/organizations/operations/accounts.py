@@ -84,13 +84,13 @@ async def create_account(cx: Context, request: Request) -> dict[str, Any]:
     """Make an account, with a role in it that the management account may assume. It is open when the answer comes."""
     opening = await cx.transact(_request_account, request)
     if opening.state == "IN_PROGRESS":
-        opening = await open_account(cx, opening, tags_of_request(request))
+        opening = await open_account(cx, opening)
     return {"CreateAccountStatus": _show_opening(opening)}
 
 
 def _request_account(tx: Tx, request: Request) -> Opening:
     organization = managed_organization(tx)
-    tags_of_request(request)
+    tags = tags_of_request(request)
     if tx.count(ACCOUNTS, (organization.id,)) >= ACCOUNTS_MAX:
         raise constraint_violation(
             "ACCOUNT_NUMBER_LIMIT_EXCEEDED",
@@ -109,6 +109,7 @@ def _request_account(tx: Tx, request: Request) -> Opening:
         role=request.get("RoleName") or MANAGEMENT_ROLE,
         account=new_id,
         failure="EMAIL_ALREADY_EXISTS" if is_known else "",
+        tags=tags,
         requested_at=tx.now,
         completed_at=tx.now if is_known else None,
     )

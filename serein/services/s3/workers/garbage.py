@@ -15,7 +15,7 @@ async def remove(cx: Context) -> None:
     while True:
         waiter = cx.listen(GARBAGE_DOORBELL)
         now = cx.clock.now()
-        rows = list(cx.read().scan(GARBAGE, limit=BATCH_MAX))
+        rows = list(cx.read().scan(GARBAGE, limit=BATCH_MAX, skip_damaged=True))
         due = [row for row in rows if row.due_at <= now]
         for row in due:
             await cx.blobs.delete(BlobId(row.blob))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ else:
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 NAME = "AssumeRoleWithWebIdentity"
+ARN_CHARACTERS_MAX = 2048
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 SOURCE_CLAIM = "https://aws.amazon.com/source_identity"
 _CLAIMS = ("sub", "amr")
@@ -124,23 +126,22 @@ def _read(text: str) -> json_web_tokens.Token:
 async def _find_provider(cx: Context, account: str, claims: Mapping[str, Any]) -> Answer:
     """The account's provider of that issuer, as IAM tells it, with its ARN. Raises InvalidIdentityToken."""
     issuer = str(claims["iss"])
-    host = issuer.removeprefix("https://").removesuffix("/")
-    arn = f"arn:aws:iam::{account}:oidc-provider/{host}"
-    ask = cx.make_call(
-        "iam",
-        "GetOpenIDConnectProvider",
-        {"OpenIDConnectProviderArn": arn},
-        by=looking_in(account),
+    host = issuer.removeprefix("https://")
+    other = host.removesuffix("/") if host.endswith("/") else host + "/"
+    for known in (host, other):
+        arn = f"arn:aws:iam::{account}:oidc-provider/{known}"
+        if len(arn) > ARN_CHARACTERS_MAX:
+            break
+        params = {"OpenIDConnectProviderArn": arn}
+        ask = cx.make_call("iam", "GetOpenIDConnectProvider", params, by=looking_in(account))
+        try:
+            return {**await cx.call(ask), "Arn": arn}
+        except AwsError as error:
+            if error.code != "NoSuchEntity":
+                raise
+    raise InvalidIdentityTokenException(
+        f"No OpenIDConnect provider found in your account for {issuer[:ARN_CHARACTERS_MAX]}"
     )
-    try:
-        found = await cx.call(ask)
-    except AwsError as error:
-        if error.code != "NoSuchEntity":
-            raise
-        raise InvalidIdentityTokenException(
-            f"No OpenIDConnect provider found in your account for {issuer}"
-        ) from error
-    return {**found, "Arn": arn}
 
 
 def _check_claims(claims: Mapping[str, Any], provider: Answer, now: float) -> str:
@@ -164,7 +165,7 @@ def _check_claims(claims: Mapping[str, Any], provider: Answer, now: float) -> st
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise InvalidIdentityTokenException(f"The claim {name} is not a number.")
     return float(value)
 
