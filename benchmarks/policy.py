@@ -1,15 +1,22 @@
 """What a warm decision costs, in microseconds: `python benchmarks/policy.py`.
 
-Roles with 1, 10 and 100 policies of five statements each; conditions and variables; control policies; and the door's own
-question, remembered and not.
+Roles with 1, 10 and 100 policies of five statements each; conditions and variables; control policies; and the whole question that
+the door asks of a GetItem (facts gathered, verdict remembered where it can be), against none (`unauthorised`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
+import msgspec
+import orjson
+
+from serein.assembly import Config, House
 from serein.engines.policy import Policy, PolicySet, Request, decide, parse_policy
+from serein.kernel.calls import Call, Principal, root_of
 
 ROUNDS = 20_000
 SERVICES = ("dynamodb", "sqs", "kinesis", "logs", "lambda")
@@ -78,6 +85,52 @@ def ask(resource: str) -> Request:
     )
 
 
+async def door() -> None:
+    """The door's question for a root user, a user, one with conditions on its address, one with conditions on its keys."""
+    house = House(Config(data=None))
+    await house.open()
+    cx = house.context()
+
+    async def call(service: str, operation: str, **params: object) -> dict[str, Any]:
+        return await cx.call(cx.make_call(service, operation, params))
+
+    await call(
+        "dynamodb",
+        "CreateTable",
+        TableName="orders",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    callers: dict[str, Principal] = {"the root user": root_of(cx.account)}
+    for name, condition in (
+        ("a user", {}),
+        ("a user from an address", {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}),
+        ("a user of own items", {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["a"]}}),
+    ):
+        user = name.replace(" ", "-")
+        made = (await call("iam", "CreateUser", UserName=user))["User"]
+        statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
+        document = orjson.dumps({"Version": "2012-10-17", "Statement": statement}).decode()
+        await call("iam", "PutUserPolicy", UserName=user, PolicyName="p", PolicyDocument=document)
+        callers[name] = Principal(
+            kind="user", account=cx.account, arn=made["Arn"], id=made["UserId"], access_key=user
+        )
+    authorise = house.dispatch.authoriser.authorise
+    found = house.registry.find("dynamodb", "GetItem")
+    free = msgspec.structs.replace(
+        found, spec=msgspec.structs.replace(found.spec, unauthorised=True)
+    )
+    scope = msgspec.structs.replace(cx.scope, source_ip="127.0.0.1")
+    params = {"TableName": "orders", "Key": {"k": {"S": "a"}}}
+    for name, caller in callers.items():
+        asked = Call("dynamodb", "GetItem", params, caller, scope)
+        read = house.dispatch.read_now(caller, scope)
+        measure(f"the door: {name}", lambda: authorise(read, found, asked) is None)
+    measure("the door: no question", lambda: authorise(read, free, asked) is None)
+    await house.stop()
+
+
 def measure(name: str, decide_once: Callable[[], bool]) -> None:
     """Print the best mean of five."""
     assert decide_once()
@@ -104,6 +157,7 @@ def main() -> None:
     ten = PolicySet(role_policies(10))
     near = ask("arn:aws:dynamodb:us-east-1:123456789012:thing/0-orders")
     measure("10 policies under 3 levels of control", lambda: decide(near, ten, scps=levels).allowed)
+    asyncio.run(door())
     begun = perf_counter()
     for _ in range(50):
         role_policies(10)

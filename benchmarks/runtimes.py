@@ -24,6 +24,34 @@ PYTHON = "def handler(event, context):\n    return event\n"
 NODE = "export const handler = async (event) => event;\n"
 
 
+HEAVY = "import time\ntime.sleep(0.5)\n" + PYTHON  # stands for imports that take half a second
+PIECES = "def handler(event, context):\n    for _ in range(64):\n        yield bytes(65536)\n"
+CUSTOM = """#!/bin/sh
+exec {python} -I "$LAMBDA_TASK_ROOT/loop.py"
+"""
+LOOP = """
+import http.client, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+root = "/2018-06-01/runtime/invocation/"
+while True:
+    api.request("GET", root + "next")
+    answer = api.getresponse()
+    body = answer.read()
+    api.request("POST", root + answer.headers["Lambda-Runtime-Aws-Request-Id"] + "/response", body)
+    api.getresponse().read()
+"""
+
+
+class Gathered:
+    """Takes a streamed answer."""
+
+    full = False
+
+    def begin(self, content_type: str) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+
 class Bench:
     """A pool and a function in a scratch folder."""
 
@@ -36,7 +64,9 @@ class Bench:
             randomness=self.randomness,
         )
 
-    def function(self, runtime: str, source: str, key: str, file: str) -> FunctionSpec:
+    def function(
+        self, runtime: str, source: str, key: str, file: str, *, snap_start: bool = False
+    ) -> FunctionSpec:
         folder = self.work / "code"
         folder.mkdir(exist_ok=True)
         (folder / file).write_text(source)
@@ -47,6 +77,8 @@ class Bench:
             runtime=runtime,
             handler=f"{file.partition('.')[0]}.handler",
             code=str(folder),
+            timeout_s=20.0,
+            snap_start=snap_start,
         )
 
     async def invoke(self, spec: FunctionSpec, payload: bytes) -> tuple[float, Outcome]:
@@ -109,6 +141,43 @@ async def main(rounds: int) -> None:
             await bench.pool.close()
 
 
+async def restored(bench: Bench, rounds: int) -> float:
+    """Median of first answers of copies of one template, however long its init took."""
+    spec = bench.function("python3.11", HEAVY, "snap", "heavy.py", snap_start=True)
+    await bench.invoke(spec, b"1")
+    times = []
+    for _ in range(rounds):
+        for tenancy in list(bench.pool._idle.get(spec.key, ())):
+            bench.pool._end(tenancy)
+        bench.pool._idle.pop(spec.key, None)
+        await asyncio.sleep(0.1)
+        times.append((await bench.invoke(spec, b"1"))[0])
+    return statistics.median(times)
+
+
+async def custom(bench: Bench, rounds: int) -> float:
+    """Median of warm answers over the Runtime API."""
+    spec = bench.function("provided.al2023", LOOP, "custom", "loop.py")
+    starter = Path(spec.code, "bootstrap")
+    python = getattr(sys, "_base_executable", sys.executable)
+    starter.write_text(CUSTOM.format(python=Path(python).resolve()))
+    starter.chmod(0o755)
+    payload = json.dumps("x" * 1000).encode()
+    return statistics.median([(await bench.invoke(spec, payload))[0] for _ in range(rounds)][1:])
+
+
+async def streamed(bench: Bench, rounds: int) -> float:
+    """Megabytes a second of a streamed answer of 4 MB."""
+    spec = bench.function("python3.11", PIECES, "pieces", "pieces.py")
+    times = []
+    for _ in range(rounds):
+        invocation = Invocation(request_id=new_uuid(bench.randomness), arn="arn")
+        began = perf_counter()
+        await bench.pool.invoke(spec, b"1", invocation, Gathered())
+        times.append(perf_counter() - began)
+    return 4.0 / statistics.median(times)
+
+
 async def rest(bench: Bench, rounds: int) -> None:
     many = rounds * 50
     for title, size, count in (("1 KB", 1000, many), ("6 MB", 6_000_000, 10)):
@@ -118,6 +187,9 @@ async def rest(bench: Bench, rounds: int) -> None:
     sizes = [private_kib(pid) for pid in pids]
     pss, dirty = (statistics.median(column) for column in zip(*sizes, strict=True))
     print(f"{'python idle, PSS / private dirty':40} {pss / 1024:5.1f} / {dirty / 1024:.1f} MB")
+    print(f"{'python restored, SnapStart':40} {await restored(bench, rounds):9.3f} ms")
+    print(f"{'python streamed':40} {await streamed(bench, rounds):9.0f} MB/s")
+    print(f"{'custom runtime warm, 1 KB':40} {await custom(bench, many):9.3f} ms")
     await cold(bench, "nodejs20.x", NODE, "index.mjs", 1)
     await asyncio.sleep(0.5)
     took = await cold(bench, "nodejs20.x", NODE, "index.mjs", min(rounds, 10))

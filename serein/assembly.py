@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 import socket
 import ssl
 import tempfile
@@ -29,6 +30,7 @@ from serein.front.house import Front
 from serein.front.house_pages import HousePages
 from serein.front.outbound import Outbound
 from serein.front.server import Server
+from serein.kernel.access_log import AccessLog
 from serein.kernel.authorise import Authoriser
 from serein.kernel.calls import Principal, Scope, root_of, service_principal
 from serein.kernel.courier import Courier
@@ -89,6 +91,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | None = None
     store: str | None = None
     """The address of a database that several nodes share, in place of `data`."""
+    blobs: str | None = None
+    """The bucket of the bytes of objects, where they are not to lie in that database."""
     auth_open: bool = True
     auth_records: bool = False
     """Whether what would be refused to a principal is recorded and allowed."""
@@ -160,6 +164,14 @@ class House:
             doorbell=self.doorbell,
             trail=self.trail,
         )
+        self.access_log = AccessLog(
+            self.store,
+            self.clock,
+            self.randomness,
+            self.doorbell,
+            self.dispatch.authoriser.refusals,
+            self.dispatch.authoriser.needs,
+        )
         self.courier = Courier(self.dispatch)
         self.leasing = self._make_leasing()
         self.workers = Workers(self.clock, self.leasing)
@@ -222,7 +234,11 @@ class House:
         # Loaded only here: who has no PostgreSQL does not wait for its driver.
         module = importlib.import_module("serein.store.postgresql.store")
         try:
-            store: Any = module.PostgresStore(address)
+            blobs: Any = None
+            if self.config.blobs is not None:
+                bucket = importlib.import_module("serein.front.bucket_blobs")
+                blobs = bucket.BucketBlobs(bucket.bucket_of(self.config.blobs, os.environ))
+            store: Any = module.PostgresStore(address, blobs=blobs)
         except StoreError as error:
             raise StartFailure(str(error)) from error
         store.bell.on_ring, store.bell.on_everybody = (
@@ -269,6 +285,7 @@ class House:
             pages=AccessPages(
                 api=api,
                 dispatch=self.dispatch,
+                log=self.access_log,
                 account=config.account,
                 region=config.region,
                 is_open=config.auth_open,
@@ -323,6 +340,7 @@ class House:
         self.functions.serve = Server(inside, clock=self.clock).connection
         if self.leasing is not None:
             self.workers.start("leases", self.leasing.run)
+        self.workers.start("access log", self.access_log.run)
         self.workers.start_once("courier", self._run_courier)
         self.workers.start_once("blob sweeper", lambda _: self.sweeper.run())
         for service in self.registry.services.values():

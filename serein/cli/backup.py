@@ -9,7 +9,15 @@ import click
 
 from serein.cli.bucket_vault import BucketVault
 from serein.cli.durations import Moment
-from serein.cli.keeping import address_of, bytes_text, data_option, one_line, run
+from serein.cli.keeping import (
+    address_of,
+    blobs_at,
+    blobs_option,
+    bytes_text,
+    data_option,
+    one_line,
+    run,
+)
 from serein.store.errors import StoreError
 from serein.store.keeping.addresses import opened_source, opened_store
 from serein.store.keeping.backups import (
@@ -34,10 +42,14 @@ _store_option = click.option(
 )
 
 
+_blobs_option = blobs_option("--blobs", "the database's blobs, where it has one")
+
+
 @click.command("backup")
 @click.argument("vault")
 @data_option
 @_store_option
+@_blobs_option
 @_endpoint_option
 @click.option("--keep", type=click.IntRange(1), help="Then forget all but the last so many.")
 @click.option("--list", "lists", is_flag=True, help="Only say which backups there are.")
@@ -45,6 +57,7 @@ def command(
     vault: str,
     data: Path,
     store: str | None,
+    blobs: str | None,
     endpoint_url: str | None,
     keep: int | None,
     lists: bool,
@@ -67,7 +80,7 @@ def command(
             return
 
     async def work() -> Written:
-        async with opened_source(address_of(data, store)) as source:
+        async with opened_source(address_of(data, store), blobs_at(blobs)) as source:
             return await Backup(source, place, time.time()).run()
 
     started = time.perf_counter()
@@ -109,6 +122,7 @@ def vault_at(address: str, endpoint_url: str | None) -> Vault:
 @click.argument("vault")
 @data_option
 @_store_option
+@_blobs_option
 @_endpoint_option
 @click.option("--at", "moment", type=Moment(), help="The last backup of this time or before (UTC).")
 @click.option("--backup", "name", help="The backup of this name (serein backup VAULT --list).")
@@ -116,6 +130,7 @@ def restore_command(
     vault: str,
     data: Path,
     store: str | None,
+    blobs: str | None,
     endpoint_url: str | None,
     moment: float | None,
     name: str | None,
@@ -128,7 +143,7 @@ def restore_command(
     """
 
     async def work(place: Vault, manifest: Manifest) -> None:
-        async with opened_store(address_of(data, store)) as target:
+        async with opened_store(address_of(data, store), blobs_at(blobs)) as target:
             await restore_backup(place, manifest, target)
 
     with one_line():

@@ -11,7 +11,7 @@ import orjson
 
 from serein.cli import doctor_machine, doctor_store
 from serein.cli.doctor_findings import Finding
-from serein.cli.keeping import data_option
+from serein.cli.keeping import blobs_option, data_option
 from serein.store.keeping.addresses import is_url
 
 MARKS = {"ok": click.style("ok  ", "green"), "warn": click.style("warn", "yellow")}
@@ -21,12 +21,19 @@ BAD = click.style("BAD ", "red", bold=True)
 @click.command("doctor")
 @data_option
 @click.option("--store", metavar="URL", help="Look at a PostgreSQL database, in place of --data.")
+@blobs_option("--blobs", "the database's blobs, where it has one")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where Serein is to listen.")
 @click.option("--port", type=click.IntRange(1, 65535), default=4566, show_default=True)
 @click.option("--quick", is_flag=True, help="Do not read all records and blobs.")
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON, a finding a line.")
 def command(
-    data: Path, store: str | None, host: str, port: int, quick: bool, as_json: bool
+    data: Path,
+    store: str | None,
+    blobs: str | None,
+    host: str,
+    port: int,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Look at the store, the machine and the sandbox; say what is wrong and how to mend it.
 
@@ -38,7 +45,9 @@ def command(
         ("Sandbox", lambda: iter(asyncio.run(doctor_machine.sandbox()))),
     ]
     if store is not None and is_url(store):
-        sections.insert(0, ("Store", lambda: iter(asyncio.run(doctor_store.database(store)))))
+        sections.insert(
+            0, ("Store", lambda: iter(asyncio.run(doctor_store.database(store, blobs))))
+        )
     else:
         sections.insert(0, ("Store", lambda: doctor_store.directory(data, reads=not quick)))
     bad = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from serein.assembly import blob_holders
 from serein.cli.doctor_findings import Finding
-from serein.cli.keeping import bytes_text
+from serein.cli.keeping import blobs_at, bytes_text
 from serein.kernel.missing_blobs import BlobFindings, check_blobs
 from serein.store.errors import StoreError
 from serein.store.keeping.addresses import opened_store
@@ -222,10 +222,10 @@ def _nearest(folder: Path) -> Path:
     return folder
 
 
-async def database(url: str) -> list[Finding]:
+async def database(url: str, bucket: str | None) -> list[Finding]:
     """A look at a database that nodes share: whether it can be reached, and every record of it."""
     try:
-        async with opened_store(url) as store:
+        async with opened_store(url, blobs_at(bucket)) as store:
             sums = await store.survey(sums_of)
             rows = sum(one.rows for one in sums.values())
             size = sum(one.bytes for one in sums.values())
@@ -236,7 +236,7 @@ async def database(url: str) -> list[Finding]:
                 )
             ]
         # Opened anew: within one look at a database a table is either records or bytes.
-        async with opened_store(url) as store:
+        async with opened_store(url, blobs_at(bucket)) as store:
             blobs = await check_blobs(store, blob_holders())
             found += [Finding("bad", f"missing: {one}", RESTORE) for one in blobs.missing]
             found += [Finding("bad", one, RESTORE) for one in blobs.damaged]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +14,7 @@ import click
 
 from serein.assembly import blob_holders
 from serein.kernel.missing_blobs import named_blobs
+from serein.store.blobs import Blobs
 from serein.store.errors import StoreError
 from serein.store.keeping.sources import look_into
 
@@ -47,6 +50,22 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to its end; failures in one line."""
     with one_line():
         return asyncio.run(work)
+
+
+def blobs_option(name: str, what: str) -> Callable[[F], F]:
+    """An option for the bucket that a database's blobs are in."""
+    return click.option(
+        name, metavar="URL", help=f"The bucket of {what}, as for `serein up --blobs`."
+    )
+
+
+def blobs_at(url: str | None) -> Blobs | None:
+    """The blobs in a bucket; None for those in the store itself. Raises StoreError."""
+    if url is None:
+        return None
+    module: Any = importlib.import_module("serein.front.bucket_blobs")
+    blobs: Blobs = module.BucketBlobs(module.bucket_of(url, os.environ))
+    return blobs
 
 
 def address_of(data: Path, store: str | None) -> str:

@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "faults": ("serein.cli.faults", "Make calls fail on purpose (development)."),
     "why": (
         "serein.cli.why",
-        "Explain a refusal: which policy, what was missing, what would allow it.",
+        "Explain a refusal: which policy, and what would allow it.",
     ),
     "policy": ("serein.cli.policy", "Suggest the least policy for a role; check a policy."),
     "snapshot": ("serein.cli.snapshot", "Keep states of the data, go back, branch, compare."),

@@ -34,8 +34,8 @@ def command() -> None:
 def suggest(role: str, needs: bool, endpoint: str) -> None:
     """Print the least policy that what ROLE did (or tried) would have needed.
 
-    ROLE is a role's name or ARN, or user/NAME. It goes by every action that the door was asked for since Serein was started, the
-    refused ones too; many resources of one kind are gathered into a pattern. With `serein up --auth record` nothing is refused, so one
+    ROLE is a role's name or ARN, or user/NAME. It goes by every action that the door was asked for so far, the refused ones
+    too; many resources of one kind are gathered into a pattern. With `serein up --auth record` nothing is refused, so one
     run of your application's tests shows all it needs. You need the permission access-analyzer:GetGeneratedPolicy.
 
     \b
@@ -48,7 +48,7 @@ def suggest(role: str, needs: bool, endpoint: str) -> None:
     if not seen:
         known = ", ".join(arn.rpartition(":")[2] for arn in told["known"]) or "nobody"
         raise click.ClickException(
-            f"{told['principal']} has asked for nothing since Serein was started (seen: {known})."
+            f"{told['principal']} has asked for nothing so far (seen: {known})."
         )
     if needs:
         for need in seen:

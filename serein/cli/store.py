@@ -6,7 +6,7 @@ import time
 
 import click
 
-from serein.cli.keeping import bytes_text, run
+from serein.cli.keeping import blobs_at, blobs_option, bytes_text, run
 from serein.store.keeping.addresses import opened_source, opened_store
 from serein.store.keeping.copying import Copied, copy_store
 
@@ -19,8 +19,12 @@ def command() -> None:
 @command.command("copy")
 @click.argument("source")
 @click.argument("target")
+@blobs_option("--source-blobs", "the source's blobs, where it is a database that has one")
+@blobs_option("--target-blobs", "the target's blobs, where it is a database that is to have one")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing while it goes on.")
-def copy(source: str, target: str, quiet: bool) -> None:
+def copy(
+    source: str, target: str, source_blobs: str | None, target_blobs: str | None, quiet: bool
+) -> None:
     """Copy all tables and blobs from SOURCE to TARGET, which must be empty.
 
     Each is a data directory, or the URL of a PostgreSQL database. When it ends every record has been compared by count and
@@ -36,7 +40,10 @@ def copy(source: str, target: str, quiet: bool) -> None:
     say = (lambda _: None) if quiet else (lambda what: click.echo(f"  {what}", err=True))
 
     async def work() -> Copied:
-        async with opened_source(source) as given, opened_store(target) as taken:
+        async with (
+            opened_source(source, blobs_at(source_blobs)) as given,
+            opened_store(target, blobs_at(target_blobs)) as taken,
+        ):
             return await copy_store(given, taken, say)
 
     copied = run(work())

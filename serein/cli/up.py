@@ -47,6 +47,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     "postgresql://user@host/db (the password in PGPASSWORD or a .pgpass file).",
 )
 @click.option(
+    "--blobs",
+    metavar="URL",
+    help="With --store: keep the bytes of objects in a bucket of any S3-compatible store, "
+    "s3://bucket/prefix?endpoint=https://… (keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).",
+)
+@click.option(
     "--ephemeral", is_flag=True, help="Keep everything in memory; nothing is left behind."
 )
 @click.option(
@@ -109,6 +115,7 @@ def command(
     port: int,
     data: Path,
     store: str | None,
+    blobs: str | None,
     ephemeral: bool,
     auth: str | None,
     workers: int,
@@ -136,22 +143,21 @@ def command(
       serein up --auth strict              only keys that IAM knows
       serein up --store postgresql://…     one of several nodes on a database
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    _begin_log(verbose)
     auth = auth or ("open" if host in LOOPBACK else "strict")
     if auth != "strict" and host not in LOOPBACK:
         raise click.UsageError(
             f"--auth {auth} is for loopback only; to listen on {host} use --auth strict."
         )
+    if blobs and not store:
+        raise click.UsageError("--blobs goes with --store; in a data directory blobs are files.")
     _check_usage(account, together=bool(store) and (ephemeral or workers != 1))
     config = Config(
         host=host,
         port=port,
         data=None if ephemeral or store else data,
         store=store,
+        blobs=blobs,
         auth_open=auth != "strict",
         auth_records=auth == "record",
         account=account,
@@ -174,6 +180,14 @@ def command(
         raise click.ClickException(str(error)) from error
     if code:
         raise click.exceptions.Exit(code)
+
+
+def _begin_log(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
 
 
 def _check_usage(account: str, *, together: bool) -> None:

@@ -47,7 +47,7 @@ def command(request: str, by: str, count: int, as_json: bool, endpoint: str) -> 
         click.echo(orjson.dumps(refusals, option=orjson.OPT_INDENT_2).decode())
         return
     if not refusals:
-        click.echo("Nothing was refused since Serein was started.")
+        click.echo("Nothing was refused so far.")
         return
     for index, refusal in enumerate(refusals):
         if index:

@@ -47,6 +47,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     sort: str
     created_at: float
     disabled_at: float | None = None
+    policy: str = ""
+    policy_revision: str = ""
 
 
 class StreamShard(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,10 +23,12 @@ from serein.engines.policy import authorization_message, seen_from
 from serein.engines.policy.suggestions import suggested_policy
 from serein.front.aws_api import AwsApi
 from serein.front.caretakers import SERVICE, Refused, WrongRequest, check_origin, is_near
+from serein.kernel.access_log import AccessLog, needs_of, principals_of, refusals_of
 from serein.kernel.calls import Principal, Scope, root_of
 from serein.kernel.dispatch import Dispatch, as_aws_error
 from serein.kernel.operations import Need
 from serein.kernel.refusals import REFUSALS_MAX, Refusal
+from serein.store.interface import Snapshot
 from serein.wire.http import BodyTooLarge, HttpRequest, HttpResponse
 
 BODY_BYTES_MAX = 65_536
@@ -51,10 +53,18 @@ class AccessPages:
     """The pages about who was refused what."""
 
     def __init__(
-        self, *, api: AwsApi, dispatch: Dispatch, account: str, region: str, is_open: bool
+        self,
+        *,
+        api: AwsApi,
+        dispatch: Dispatch,
+        log: AccessLog,
+        account: str,
+        region: str,
+        is_open: bool,
     ) -> None:
         self._api = api
         self._dispatch = dispatch
+        self._log = log
         self._account = account
         self._region = region
         self._is_open = is_open
@@ -73,7 +83,7 @@ class AccessPages:
         self,
         request: HttpRequest,
         action: str,
-        work: Callable[[bytes, str], object],
+        work: Callable[[Snapshot, bytes, str], object],
     ) -> HttpResponse:
         try:
             if request.method != "POST":
@@ -90,7 +100,7 @@ class AccessPages:
             )
             read = self._dispatch.read_now(principal, scope)
             self._dispatch.authorise_need(read, Need(action, "*"))
-            return _json(work(body, principal.account), 200)
+            return _json(work(await self._log.gather(), body, principal.account), 200)
         except BodyTooLarge:
             return _told(AwsError("The request is too long.", code="TooLarge", status=413))
         except msgspec.MsgspecError as error:
@@ -107,18 +117,17 @@ class AccessPages:
             raise Refused(f"Sign the request (service name {SERVICE}).")
         return root_of(self._account)
 
-    def _explained(self, body: bytes, account: str) -> object:
+    def _explained(self, snapshot: Snapshot, body: bytes, account: str) -> object:
         params = msgspec.json.decode(body or b"{}", type=WhyParams)
-        refusals = self._dispatch.authoriser.refusals.of_account(account)
         found = [
             refusal
-            for refusal in refusals
+            for refusal in refusals_of(snapshot, account)
             if params.id in ("last", refusal.request_id)
             and (not params.by or params.by in _names_of(refusal))
         ]
         if params.id != "last" and not found:
             raise AwsError(
-                f"No refusal of request {params.id} is remembered; the latest {REFUSALS_MAX} since the start are.",
+                f"No refusal of request {params.id} is remembered; the latest {REFUSALS_MAX} are.",
                 code="NotFound",
                 status=404,
             )
@@ -126,16 +135,16 @@ class AccessPages:
         shown = found[:count] if params.id == "last" else found[:COUNT_MAX]
         return {"refusals": [_shown(refusal, account) for refusal in shown]}
 
-    def _needed(self, body: bytes, account: str) -> object:
+    def _needed(self, snapshot: Snapshot, body: bytes, account: str) -> object:
         params = msgspec.json.decode(body or b"{}", type=NeedsParams)
-        needs = self._dispatch.authoriser.needs
-        arn = _principal_arn(params.principal, account, needs.principals(account))
-        found = needs.of(arn)
+        known = principals_of(snapshot, account)
+        arn = _principal_arn(params.principal, account, known)
+        found = needs_of(snapshot, arn)
         return {
             "principal": arn,
             "needs": msgspec.to_builtins(found),
             "policy": suggested_policy(found) if found else None,
-            "known": needs.principals(account),
+            "known": known,
         }
 
 

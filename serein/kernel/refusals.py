@@ -1,4 +1,5 @@
-"""What the door refused lately, explained; and what principals needed, allowed or not. Kept in memory; bounded.
+"""What the door refused lately, explained; and what principals needed, allowed or not. In memory, bounded; `access_log.py` writes it
+down.
 
 `serein why` reads the first, `serein policy suggest` the second. In record mode (`--auth record`) what would have been refused is
 written here and allowed.
@@ -41,10 +42,18 @@ class Refusals:
 
     def __init__(self) -> None:
         self._ring: deque[Refusal] = deque(maxlen=REFUSALS_MAX)
+        self._new: deque[Refusal] = deque(maxlen=REFUSALS_MAX)
 
     def add(self, refusal: Refusal) -> None:
         """Remember one; the oldest goes."""
         self._ring.append(refusal)
+        self._new.append(refusal)
+
+    def take(self) -> list[Refusal]:
+        """Those since the last time this was asked, oldest first."""
+        taken = list(self._new)
+        self._new.clear()
+        return taken
 
     def of_account(self, account: str) -> Iterator[Refusal]:
         """Those that this account's callers met, or that were about its resources; newest first."""
@@ -58,6 +67,7 @@ class Needs:
 
     def __init__(self) -> None:
         self._of: dict[str, dict[Needed, None]] = {}
+        self._changed: set[str] = set()
 
     def note(
         self, principal: str, action: str, arn: str, *, service: str = "", refused: bool = False
@@ -76,6 +86,13 @@ class Needs:
             if len(needs) >= NEEDS_MAX:
                 needs.pop(next(iter(needs)))
         needs[needed] = None
+        self._changed.add(principal)
+
+    def take(self) -> dict[str, tuple[Needed, ...]]:
+        """The needs of those who have new ones since the last time this was asked."""
+        taken = {principal: self.of(principal) for principal in self._changed}
+        self._changed.clear()
+        return taken
 
     def of(self, principal: str) -> tuple[Needed, ...]:
         """What that user or role has needed, in the order in which it first did."""

@@ -10,6 +10,7 @@ Records bear the house's time, so how the clock stands is kept beside them: afte
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -106,6 +107,10 @@ class Timekeeper:
                 goes_on = True
                 await self._settle()
             await self._keep()
+            # Signatures are dated by whole seconds: whoever signs when this has returned signs in a later second than the
+            # move, so that `at_wall` can tell what was signed before it from what was signed after it.
+            wall = clock.wall()
+            await asyncio.sleep(math.ceil(wall) - wall)
 
     async def freeze(self) -> None:
         """Let time stand still."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import logging
 import os
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,12 +18,12 @@ import orjson
 from serein.base.clock import Clock
 from serein.base.ids import Randomness, new_uuid
 from serein.runtimes import interpreters
-from serein.runtimes.api_connection import ApiConnection
 from serein.runtimes.archives import merged_layers
 from serein.runtimes.cgroups import Limits, NoLimits, find_limits
-from serein.runtimes.egress import EgressConnection, is_reachable
 from serein.runtimes.environment import Environment
+from serein.runtimes.inner_network import InnerNetwork, Protocols
 from serein.runtimes.inside.confine import ENDPOINT_PORT
+from serein.runtimes.precompile import Precompiler
 from serein.runtimes.runtime_api import ApiEnvironment
 from serein.runtimes.settings import PoolSettings, no_credentials, no_log
 from serein.runtimes.snapshots import Snapshots
@@ -51,7 +49,6 @@ from serein.runtimes.variables import function_variables
 
 log = logging.getLogger(__name__)
 
-Protocols = Callable[[], asyncio.Protocol]
 _REPLENISH_AFTER_S = 0.05
 _CLOSE_LIMIT_S = 5.0
 _SPARE_SLOTS = 16
@@ -77,7 +74,7 @@ class Nursery:
         self._randomness = randomness
         self._log = log
         self._credentials = credentials
-        self._protocols = protocols
+        self._network = InnerNetwork(settings, protocols, self.keep)
         self._numbers = itertools.count(1)
         self._environments: set[Environment] = set()
         self._limits: Limits = NoLimits()
@@ -85,6 +82,7 @@ class Nursery:
         self._starting: dict[str, asyncio.Task[Station]] = {}
         self._pythons: dict[interpreters.Version, str] | None = None
         self._warned: set[str] = set()
+        self._precompiler = Precompiler()
         self._snapshots = Snapshots(
             make=lambda function: self._make_fresh(
                 function, "snap-start", perf_counter(), snapshot=True
@@ -134,11 +132,13 @@ class Nursery:
 
     async def close(self) -> None:
         """End every environment and every zygote."""
-        self._closed = True
+        self._closed = self._network.closed = True
         if self._replenisher is not None:
             self._replenisher.cancel()
-        for starting in self._starting.values():
-            starting.cancel()
+        starting = list(self._starting.values())
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
         environments = list(self._environments)
         for environment in environments:
             environment.kill()
@@ -148,14 +148,23 @@ class Nursery:
             await station.zygote.close()
         # The callers of what was ended get their answers before anything is torn down.
         await asyncio.sleep(0)
-        for task in list(self._tasks):
-            task.cancel()
+        for work in list(self._tasks):
+            work.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._limits.remove()
 
     async def prepare(self, runtime: str) -> Station:
         """What a runtime is made from, started if need be. Raises RuntimeUnavailable, ZygoteDied."""
         return await self._station(interpreters.family_of(runtime), self._python_for(runtime))
+
+    async def precompile(self, runtime: str, folder: str) -> None:
+        """Have Python code compiled before it is imported for the first time."""
+        if not runtime.startswith("python"):
+            return
+        version = self._python_for(runtime)
+        executable = (self._pythons or {}).get(version, "")
+        python = interpreters.find_python(version, executable).executable
+        await self._precompiler.compile(python, folder)
 
     def python_for(self, runtime: str) -> interpreters.Version:
         """The Python that a runtime gets: the one that it names, or the nearest one that is installed."""
@@ -241,6 +250,10 @@ class Nursery:
         """End what is kept for making environments of a function version."""
         self._snapshots.forget(key)
 
+    def expire(self, before: float) -> None:
+        """End what was kept for making environments and not used since (a monotonic time)."""
+        self._snapshots.expire(before)
+
     def _adopt(self, environment: Environment) -> None:
         self._environments.add(environment)
         environment.ended.add_done_callback(lambda _: self._environments.discard(environment))
@@ -264,7 +277,7 @@ class Nursery:
             slot = self._slots_made
         kind = ApiEnvironment if station.family == "provided" else Environment
         environment = kind(next(self._numbers), slot, self._clock)
-        environment.on_listeners = self._serve_listeners(environment)
+        environment.on_listeners = self._network.serve(environment)
         self._environments.add(environment)
         environment.ended.add_done_callback(lambda _: self._forget(environment))
         if not station.sandboxed:
@@ -410,47 +423,11 @@ class Nursery:
             return self._settings.node_blanks
         return self._settings.blanks if family == "python" else 0
 
-    # What functions reach from inside.
-
-    def _serve_listeners(self, environment: Environment) -> Callable[[list[socket.socket]], None]:
-        def serve(listeners: list[socket.socket]) -> None:
-            if not listeners:
-                return  # outside of a sandbox functions reach Serein where the host does
-            endpoint, runtime_api, egress = listeners
-            if self._settings.egress and not self._closed:
-                allows = functools.partial(_may_reach, environment)
-                connect_out = functools.partial(EgressConnection, allows)
-                self.keep(self._serve_endpoint(environment, egress, connect_out))
-            else:
-                egress.close()
-            if isinstance(environment, ApiEnvironment) and not self._closed:
-                connect = functools.partial(ApiConnection, environment)
-                self.keep(self._serve_endpoint(environment, runtime_api, connect))
-            else:
-                runtime_api.close()
-            if self._protocols is None or self._closed:
-                endpoint.close()
-                return
-            self.keep(self._serve_endpoint(environment, endpoint, self._protocols))
-
-        return serve
-
-    async def _serve_endpoint(
-        self, environment: Environment, endpoint: socket.socket, protocols: Protocols
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(protocols, sock=endpoint)
-        environment.ended.add_done_callback(lambda _: server.close())
-
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine to its end, or until `close`."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _may_reach(environment: Environment, address: str) -> bool:
-    return environment.may_leave and is_reachable(address)
 
 
 def _port_of(endpoint: str) -> int:

@@ -7,10 +7,8 @@ import time
 
 from serein.base.clock import Clock
 from serein.base.ids import Randomness
-from serein.runtimes.nursery import (
-    Nursery,
-    Protocols,
-)
+from serein.runtimes.inner_network import Protocols
+from serein.runtimes.nursery import Nursery
 from serein.runtimes.settings import PoolSettings, no_credentials, no_log
 from serein.runtimes.spec import (
     CredentialSource,
@@ -268,6 +266,7 @@ class Pool:
                 self._end(stack.pop(0))
             if not stack:
                 del self._idle[key]
+        self.nursery.expire(oldest)
         loop = asyncio.get_running_loop()
         self._reaper = loop.call_later(_REAP_EVERY_S, self._reap_idle)
 

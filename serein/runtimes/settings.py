@@ -19,6 +19,7 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     node_blanks: int = 1  # Node.js processes started ahead, once a function asked for Node.js
     user_base: int = 700_000
     isolate: bool = True
+    precompiles: bool = True  # whether Python code is compiled ahead of its first import
     egress: bool = True  # whether functions may reach the world, by a proxy
     required: bool = False  # whether functions may run only where they are isolated
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
@@ -38,6 +39,7 @@ class Template:
     def __init__(self, tenancy: Tenancy) -> None:
         self.tenancy = tenancy
         self.children = 0
+        self.used_at = time.monotonic()
         self._is_retired = False
         self._lock = asyncio.Lock()
 
@@ -49,6 +51,7 @@ class Template:
 
     def _lost_child(self) -> None:
         self.children -= 1
+        self.used_at = time.monotonic()
         if self._is_retired and not self.children:
             self.tenancy.environment.kill()
 
@@ -79,6 +82,7 @@ class Template:
                 raise SnapshotFailed("the template cannot be forked from")
             child.begin(max(new))
             self.children += 1
+            self.used_at = time.monotonic()
             child.ended.add_done_callback(lambda _: self._lost_child())
 
     def _processes(self) -> set[int]:
@@ -167,6 +171,14 @@ class Snapshots:
         making = self._templates.pop(key, None)
         if making is not None:
             making.add_done_callback(_retire)
+
+    def expire(self, before: float) -> None:
+        """End the templates that nothing was forked from since, and that nothing is left of."""
+        for key, making in list(self._templates.items()):
+            if making.done() and not making.cancelled() and making.exception() is None:
+                template = making.result()
+                if not template.children and template.used_at < before:
+                    self.forget(key)
 
     async def _template(self, function: FunctionSpec) -> Template:
         making = self._templates.get(function.key)

@@ -100,6 +100,8 @@ class BatchedStore(Generic[H]):
         self._gathering = Gathering()
         self._space: Space | None = None
         """Watches the disk, where there is one."""
+        self._frugal = False
+        """Whether the batch that runs found little room."""
         self._told_at = -TELL_EVERY_S
         self._commit_s = 0.0
         self._inline = True
@@ -207,6 +209,7 @@ class BatchedStore(Generic[H]):
 
     def _run_batch(self) -> None:
         self._scheduled = False
+        self._frugal = self._space is not None and self._space.short
         writer = self._engine.writer
         batch = Batch(writer, self._table_versions, self._sequence, self._step)
         waiting: list[Answer] = []
@@ -245,9 +248,7 @@ class BatchedStore(Generic[H]):
     def _run_one(
         self, batch: Batch[H], fn: Callable[[Transaction], Any], future: asyncio.Future[Any]
     ) -> Answer:
-        make = (
-            TransactionView if self._space is None or not self._space.short else FrugalTransaction
-        )
+        make = FrugalTransaction if self._frugal else TransactionView
         transaction: TransactionView[H] = make(batch, self._forms, self._version + 1)
         answer = Answer(future)
         self._running = True

@@ -29,7 +29,8 @@ class Form(Generic[H]):
     """Everything about one table, looked up once."""
 
     __slots__ = (
-        "_older",
+        "_form_max",
+        "_migrations",
         "_told",
         "cache",
         "decode",
@@ -56,11 +57,11 @@ class Form(Generic[H]):
         self.encode: Callable[[Any], bytes] = bytes
         self.decode: Callable[[bytes], Any] | None = None
         if isinstance(table, SealedTable):
-            self._older = table
+            self._form_max = table.version
             self.seal, self.open = (_as_it_is, self._verify) if seals else (_unsealed, sealed)
         elif isinstance(table, BytesTable):
             if seals and table.version > 1:
-                self._older = table
+                self._form_max, self._migrations = table.version, table.migrations
                 self.seal, self.open = partial(sealed_as, table.version), self._open_older
         else:
             codec: RecordCodec[Any] = RecordCodec(table)
@@ -87,15 +88,20 @@ class Form(Generic[H]):
             return value
         raise self._damaged(key, "its bytes do not match their checksum")
 
+    def _verify(self, key: bytes, stored: bytes) -> bytes:
+        """A row as it lies there, of whichever form, seen to be whole."""
+        if form_or_none(self._form_max, key, stored) is None:
+            raise self._damaged(key, "its bytes do not match their checksum")
+        return stored
+
     def _open_older(self, key: bytes, stored: bytes) -> bytes:
         """Of raw bytes that have had other forms."""
-        table = self._older
-        found = form_or_none(table.version, key, stored)
+        found = form_or_none(self._form_max, key, stored)
         if found is None:
             raise self._damaged(key, "its bytes do not match their checksum")
         value = stored[:-SEAL_BYTES]
-        for form in range(found, table.version):
-            migration = table.migrations.get(form)
+        for form in range(found, self._form_max):
+            migration = self._migrations.get(form)
             if migration is not None:
                 value = migration(value)
         return value

@@ -27,8 +27,8 @@ STATEMENTS = [
 class Place:
     """A server with a bucket, and a user who may little."""
 
-    def __init__(self, *options: str) -> None:
-        self.running = RunningSerein(None, *options)
+    def __init__(self, *options: str, data: Path | None = None) -> None:
+        self.running = RunningSerein(data, *options)
 
     def open(self) -> Place:
         self.running.start()
@@ -156,5 +156,20 @@ def test_record_mode_lets_pass_and_learns() -> None:
         wrong = {**place.keys, "SecretAccessKey": "wrong"}
         with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
             place.client("s3", wrong).list_buckets()
+    finally:
+        place.running.stop()
+
+
+def test_every_process_tells_of_all_refusals_and_so_does_the_next_life(tmp_path: Path) -> None:
+    place = Place("--workers", "2", data=tmp_path / "data").open()
+    try:
+        requests = [read_bobs(place) for _ in range(8)]
+        for _ in range(3):  # whichever process answers
+            told = json.loads(place.run("why", "-n", "20", "--json").output)
+            assert {each["request_id"] for each in told} >= set(requests)
+        place.running.stop()
+        place.running.start()
+        assert requests[0] in place.run("why", requests[0]).output
+        assert "s3:GetObject" in place.run("policy", "suggest", "user/ann").stdout
     finally:
         place.running.stop()

@@ -29,8 +29,8 @@ def denied(function: Any, **params: Any) -> str:
 
 def test_a_shared_bucket_and_queue(cloud: Cloud) -> None:
     organizations = cloud.client("organizations")
-    root = organizations.create_organization()["Organization"] and organizations.list_roots()
-    root_id = root["Roots"][0]["Id"]
+    organizations.create_organization()
+    root_id = organizations.list_roots()["Roots"][0]["Id"]
     made = organizations.create_account(Email="dev@example.com", AccountName="dev")
     other = made["CreateAccountStatus"]["AccountId"]
 

@@ -232,6 +232,41 @@ def forged(request: Any, **_: Any) -> None:
     request.headers["x-amz-source-account"] = ACCOUNT
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "member", "form"),
+    [
+        ("sqs", "get_queue_url", "QueueName", "{name}"),
+        ("dynamodb", "describe_table", "TableName", "arn:aws:dynamodb:us-east-1:{account}:table/{name}"),
+        ("lambda", "get_function", "FunctionName", "arn:aws:lambda:us-east-1:{account}:function:{name}"),
+        ("iam", "get_policy", "PolicyArn", "arn:aws:iam::{account}:policy/{name}"),
+        ("logs", "list_tags_for_resource", "resourceArn", "arn:aws:logs:us-east-1:{account}:log-group:{name}"),
+    ],
+)  # fmt: skip
+def test_refusals_do_not_tell_what_another_account_has(
+    town: Cloud, service: str, operation: str, member: str, form: str
+) -> None:
+    """What is there and what is not are refused in the same words."""
+    if not town.client("sqs", access_key=ACCOUNT).list_queues(QueueNamePrefix="there").get("QueueUrls"):  # fmt: skip
+        town.client("sqs", access_key=ACCOUNT).create_queue(QueueName="there")
+        town.client("logs", access_key=ACCOUNT).create_log_group(logGroupName="there")
+        policy = document({"Action": "s3:*"})
+        town.client("iam", access_key=ACCOUNT).create_policy(PolicyName="there", PolicyDocument=policy)  # fmt: skip
+        town.client("dynamodb", access_key=ACCOUNT).create_table(
+            TableName="there",
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    call = getattr(town.client(service, access_key=OTHER), operation)
+    more = {"QueueOwnerAWSAccountId": ACCOUNT} if service == "sqs" else {}
+    told = [
+        message_of(call, **{member: form.format(account=ACCOUNT, name=name), **more})
+        for name in ("there", "where")
+    ]
+    assert told[0].replace("there", "where") == told[1]
+    assert "not authorized" in told[0]
+
+
 class TestOrganizations:
     """https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html"""
 

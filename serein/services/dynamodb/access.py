@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from serein.base.arn import arn_or_none, make_arn
+from serein.contracts.change_streams import STREAMS, Stream
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.calls import Call
 from serein.kernel.operations import Need, Read
@@ -129,18 +130,32 @@ def find_table_by_arn(read: Read, arn: str) -> TableRecord:
     return table
 
 
+def stream_or_none(read: Read, arn: str) -> Stream | None:
+    """The stream of an ARN, or None."""
+    parsed = arn_or_none(arn)
+    parts = parsed.resource.split("/", 3) if parsed is not None else []
+    if parsed is None or len(parts) < 4 or parts[0] != "table" or parts[2] != "stream":
+        return None
+    return read.get(STREAMS, parsed.account, parsed.region, parts[1], parts[3])
+
+
 def new_table_arn(read: Read, name: str) -> str:
     """The ARN that a table to be created gets."""
     return make_arn("dynamodb", read.region, read.account, f"table/{name}")
 
 
 def policy_of(read: Read, arn: str) -> str | None:
-    """The resource policy of a table (an index or stream has none of its own), or None."""
+    """The resource policy of a table, which its indexes share, or of a stream; or None."""
     parts = arn.split(":", 5)
     if len(parts) < 6 or parts[5][:6] != _TABLE_PREFIX:
         return None
     name = parts[5][6:]
     if "/" in name:
-        return None
+        name, kind, _ = name.split("/", 2) if name.count("/") > 1 else (name, "", "")
+        if kind == "stream":
+            stream = stream_or_none(read, arn)
+            return (stream.policy or None) if stream is not None else None
+        if kind != "index":
+            return None
     table = read.get(TABLES, parts[4], parts[3], name)
     return (table.resource_policy or None) if table is not None else None

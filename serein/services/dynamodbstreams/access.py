@@ -40,6 +40,16 @@ def find_stream(read: Read, arn: str) -> Stream:
     raise ResourceNotFoundException(f"Requested resource not found: Stream: {arn} not found")
 
 
+def policy_of(read: Read, arn: str) -> str | None:
+    """The resource policy of a stream, or None."""
+    if arn.endswith("*"):
+        return None
+    try:
+        return find_stream(read, arn).policy or None
+    except ResourceNotFoundException:
+        return None
+
+
 def streams_after(read: Read, table: str | None, start: str | None) -> Iterator[Stream]:
     """The caller's streams (of one table), in order, behind the one with the ARN `start`."""
     passed = start is None

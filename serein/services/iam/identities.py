@@ -79,6 +79,16 @@ _EVERYTHING: Final = (
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 )
 
+_OF_USER_SESSIONS: Final = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","sts:*"],"Resource":"*"},'
+    '{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","sts:GetCallerIdentity"],"Resource":"*"}]}'
+)
+"""What GetSessionToken's credentials may at most: no IAM without MFA, of STS only AssumeRole and GetCallerIdentity.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+"""
+_OF_MFA_SESSIONS: Final = _OF_USER_SESSIONS.replace('"iam:*",', "")
+
 
 class StoredIdentities:
     """Fulfils `kernel.identities.Identities`."""
@@ -185,6 +195,10 @@ class StoredIdentities:
     ) -> tuple[Policy, ...] | None:
         """Session policies: texts, and ARNs of managed policies, whose documents hold as they are now."""
         session = principal.session
+        if session is not None and principal.kind == "user":
+            text = _OF_USER_SESSIONS if session.mfa_at is None else _OF_MFA_SESSIONS
+            policy = self._compiled.policy_or_none(text, "session", "GetSessionToken")
+            return () if policy is None else (policy,)
         if session is None or session.policies is None:
             return None
         compiled = []

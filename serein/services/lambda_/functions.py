@@ -39,6 +39,7 @@ SESSION_KEPT_S = 300.0
 SESSIONS_MAX = 10_000
 LOG_LINGER_S = 0.03
 SWEEP_EVERY_S = 600.0
+PRECOMPILED_BYTES_MIN = 256 * 1024
 CODE_KEPT_S = 300.0  # what was unpacked just now may belong to a function that is being made
 LAYERS_KEPT_S = 86_400.0
 
@@ -280,6 +281,18 @@ class Functions:
             task = asyncio.ensure_future(self._prepare(cx, runtime))
             self._preparing.add(task)
             task.add_done_callback(self._preparing.discard)
+
+    def precompile(self, cx: Context, function: Function) -> None:
+        """Have a function's Python code compiled meanwhile, if that is worth it; nobody waits for it."""
+        if self.settings.precompiles and function.unzipped >= PRECOMPILED_BYTES_MIN:
+            task = asyncio.ensure_future(self._precompile(cx, function))
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+
+    async def _precompile(self, cx: Context, function: Function) -> None:
+        pool = await self._start_pool(cx)
+        folder = Path(self.settings.work, "code", _hexadecimal(function.code_sha256))
+        await pool.nursery.precompile(function.runtime, str(folder))
 
     async def _prepare(self, cx: Context, runtime: str) -> None:
         with self.under_way():

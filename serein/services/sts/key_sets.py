@@ -5,7 +5,8 @@ https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,13 +23,15 @@ RETRY_S = 10.0
 PROVIDERS_MAX = 256
 DOCUMENT_BYTES_MAX = 1 << 20
 KeySet = dict[str, Any]
+Key = tuple[str, tuple[str, ...]]
 
 
 class KeySets:
-    """Key sets by issuer. Nothing is remembered across restarts."""
+    """Key sets by issuer. Nothing is remembered across restarts. However many tokens come at once, an issuer is asked once."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, Sequence[str]], tuple[float, KeySet | None]] = {}
+        self._kept: dict[Key, tuple[float, KeySet | AwsError | None]] = {}
+        self._asked: dict[Key, asyncio.Future[KeySet | AwsError | None]] = {}
 
     async def of(
         self,
@@ -38,16 +41,33 @@ class KeySets:
         *,
         unlike: KeySet | None = None,
     ) -> KeySet | None:
-        """The key set of an issuer (its URL), None when it cannot be had.
+        """The key set of an issuer (its URL), None when it cannot be had. Raises InvalidIdentityToken for a server that
+        is not to be trusted.
 
         `unlike`: the one that had no key for the token, so that it may be fetched anew.
         """
         key = (issuer, thumbprints)
-        at, kept = self._kept.get(key, (-KEPT_S, None))
+        at, found = self._kept.get(key, (-KEPT_S, None))
         age_s = cx.now - at
-        if age_s < RETRY_S or (age_s < KEPT_S and kept is not None and kept is not unlike):
-            return kept
-        found = await _fetch(cx, issuer, thumbprints)
+        is_good = isinstance(found, dict) and found is not unlike
+        if age_s >= KEPT_S or (age_s >= RETRY_S and not is_good):
+            asked = self._asked.get(key)
+            if asked is None:
+                asked = self._asked[key] = asyncio.ensure_future(self._ask(cx, key))
+            # Who gives up waiting does not take the answer from the others.
+            found = await asyncio.shield(asked)
+        if isinstance(found, AwsError):
+            raise InvalidIdentityTokenException(found.message)
+        return found
+
+    async def _ask(self, cx: Context, key: Key) -> KeySet | AwsError | None:
+        found: KeySet | AwsError | None
+        try:
+            found = await _fetch(cx, *key)
+        except InvalidIdentityTokenException as error:
+            found = error
+        finally:
+            del self._asked[key]
         if len(self._kept) >= PROVIDERS_MAX:
             self._kept.clear()
         self._kept[key] = (cx.now, found)

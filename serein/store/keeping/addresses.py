@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from serein.store.blobs import Blobs
 from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.keeping.sources import Folder, Source, connect
@@ -28,20 +29,24 @@ def is_url(address: str) -> bool:
     return False
 
 
-def store_at(address: str) -> Store:
-    """The store at an address, not opened yet. Raises StoreError."""
+def store_at(address: str, blobs: Blobs | None = None) -> Store:
+    """The store at an address, not opened yet; `blobs`: where a database's blobs are, if not in it. Raises StoreError."""
     if not is_url(address):
+        if blobs is not None:
+            raise StoreError(
+                f"{address} keeps its blobs itself: a bucket for them is for databases"
+            )
         return SqliteStore(Path(address))
     # Loaded only here: who has no PostgreSQL does not wait for its driver.
     module: Any = importlib.import_module("serein.store.postgresql.store")
-    store: Store = module.PostgresStore(address)
+    store: Store = module.PostgresStore(address, blobs=blobs)
     return store
 
 
 @contextlib.asynccontextmanager
-async def opened_store(address: str) -> AsyncIterator[Store]:
+async def opened_store(address: str, blobs: Blobs | None = None) -> AsyncIterator[Store]:
     """The store at an address, to be written to; nobody else may have it open. Raises StoreError."""
-    store = store_at(address)
+    store = store_at(address, blobs)
     await store.open()
     try:
         yield store
@@ -50,10 +55,10 @@ async def opened_store(address: str) -> AsyncIterator[Store]:
 
 
 @contextlib.asynccontextmanager
-async def opened_source(address: str) -> AsyncIterator[Source]:
+async def opened_source(address: str, blobs: Blobs | None = None) -> AsyncIterator[Source]:
     """What is at an address, to be read; a server may be using it. Raises StoreError."""
     if is_url(address):
-        async with opened_store(address) as store:
+        async with opened_store(address, blobs) as store:
             yield store
         return
     folder = Folder(Path(address))

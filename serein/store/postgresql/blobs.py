@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from xxhash import xxh3_64_digest
 
-from serein.store.blobs import BlobId, BlobMissing
+from serein.store.blobs import BlobId, BlobMissing, Blobs
 from serein.store.errors import StoreDamaged, StoreUnavailable
 from serein.store.postgresql.schema import number, text
 from serein.store.postgresql.wire import INT8, Conflict, Connection, Statement
@@ -34,6 +34,21 @@ class Lent(Protocol):
     def run_lifted(self, work: Callable[[], T]) -> asyncio.Task[T]:
         """Run `work` in a lifted task of its own."""
         ...
+
+
+class OpenedBlobs(Blobs, Protocol):
+    """Blobs that a node of this store can use: shared by all nodes."""
+
+    @property
+    def where(self) -> str:
+        """Where they are, for the database to remember: all nodes must agree."""
+        ...
+
+    async def open(self) -> None:
+        """Make ready. Raises StoreError."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class DatabaseBlobs:
@@ -81,6 +96,14 @@ class DatabaseBlobs:
             f"SELECT id FROM {heads} WHERE size < 0 "
             "AND written_at <= now() - $1::bigint * interval '1 millisecond' ORDER BY id LIMIT 1000"
         ).encode()
+
+    where = "database"
+
+    async def open(self) -> None:
+        """Nothing: the store's tables are there."""
+
+    def close(self) -> None:
+        """Nothing."""
 
     async def write(self, content: bytes | AsyncIterator[bytes]) -> BlobId:
         blob_id = BlobId(self._new_id())

@@ -309,7 +309,7 @@ class _Borrowed(Reading):
     """A reading on a connection that goes nowhere afterwards."""
 
     def __init__(self, store: PostgresStore, connection: Connection) -> None:
-        super().__init__(_Lending(store, connection))
+        super().__init__(_Lending(store, connection), store.version)
 
 
 class _Lending:
@@ -326,6 +326,9 @@ class _Lending:
 
     def total_or_none(self) -> int | None:
         return None
+
+    def may_revive(self, reading: Reading) -> bool:
+        return False
 
 
 def _refusals(taken: list[Waiting], cause: StoreUnavailable) -> list[Answer]:

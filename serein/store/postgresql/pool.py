@@ -23,8 +23,8 @@ OWED_S_MAX = 0.02
 
 SETTINGS = (
     # A paused node must not hold its locks and its snapshot for long.
-    "SET idle_in_transaction_session_timeout = '15s'",
-    "SET statement_timeout = '25s'",
+    "SET idle_in_transaction_session_timeout = '60s'",
+    "SET statement_timeout = '55s'",
     "SET lock_timeout = '10s'",
     "SET client_min_messages = error",
     "SET bytea_output = hex",

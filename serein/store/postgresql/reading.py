@@ -32,6 +32,10 @@ class Lender(Protocol):
         """The stamps' total, if it can be had without a transaction."""
         ...
 
+    def may_revive(self, reading: Reading) -> bool:
+        """Whether a reading that has ended may begin anew; it will be ended with the running step."""
+        ...
+
     def ensure(
         self, table: SqlTable, *, writing: bool = False, with_long: bool = False
     ) -> None: ...
@@ -40,8 +44,10 @@ class Lender(Protocol):
 class Reading:
     """One consistent state. Fulfils `rows.Transacting`."""
 
-    def __init__(self, lender: Lender) -> None:
+    def __init__(self, lender: Lender, version: int) -> None:
         self._lender = lender
+        self.version = version
+        """Of the node when this was begun: with its next commit it is over for good."""
         self._connection: Connection | None = None
         self._total = 0
         self._own_stamps: dict[str, int] | None = None
@@ -59,7 +65,7 @@ class Reading:
 
     def _begin(self, statements: Sequence[Statement]) -> list[PGresult]:
         if self._ended:
-            raise StaleSnapshot("a snapshot lasts until the next await: take a fresh one")
+            self._revive()
         schema = self._lender.schema
         connection = self._lender.lend()
         asked = [BEGIN, (schema.total, ()), *statements]
@@ -81,6 +87,13 @@ class Reading:
             self._adopt(connection)
         return results[2:]
 
+    def _revive(self) -> None:
+        """Somebody kept the snapshot over an await. As on other engines it may be used until this node commits, but
+        it shows the state as it is now."""
+        if not self._lender.may_revive(self):
+            raise StaleSnapshot("a later commit has replaced this snapshot: take a fresh one")
+        self._ended = False
+
     def _adopt(self, connection: Connection) -> None:
         """Others have changed stamped tables: learn which."""
         lender = self._lender
@@ -95,6 +108,8 @@ class Reading:
     def is_current(self) -> bool:
         """Whether the caches stand for this very state."""
         if self._connection is None and not self._total:
+            if self._ended:
+                self._revive()
             total = self._lender.total_or_none()
             if total == self._lender.stamps.total:
                 # Nothing has moved: there is no need for a transaction, unless something else has to be read.
@@ -137,6 +152,8 @@ class Reading:
     def end(self) -> None:
         """Let go of the state; the connection goes back, its COMMIT under way."""
         self._ended = True
+        self._total = 0
+        self._own_stamps = None
         connection, self._connection = self._connection, None
         if connection is None:
             return

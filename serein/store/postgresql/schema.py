@@ -234,6 +234,28 @@ class Schema:
         table.with_long = table.with_long or with_long
         table.there = table.entered = True
 
+    def settle_blobs(self, connection: Connection, where: str) -> None:
+        """Remember where blobs are, or refuse if all other nodes have them elsewhere. Raises StoreError."""
+        about = f"{self.name}.about"
+        wanted = f"blobs:{where}".encode()
+        found, _ = connection.ask(
+            [
+                (f"SELECT name FROM {about} WHERE name LIKE 'blobs:%'".encode(), ()),
+                (
+                    f"INSERT INTO {about} (name, value) SELECT $1::text, 1 WHERE NOT EXISTS "
+                    f"(SELECT 1 FROM {about} WHERE name LIKE 'blobs:%') ON CONFLICT (name) DO NOTHING".encode(),
+                    [wanted],
+                ),
+            ]
+        )
+        settled = text(found, 0, 0).removeprefix("blobs:") if found.ntuples else where
+        if settled != where:
+            option = "without --blobs" if settled == "database" else f"with --blobs {settled}?…"
+            raise StoreError(
+                f"this database's blobs are in {settled if settled != 'database' else 'the database'}, "
+                f"not in {where if where != 'database' else 'the database'}: start {option}"
+            )
+
     def enter(self, connection: Connection, node: str) -> None:
         """Write a node down, under which its batches are marked."""
         connection.ask([(self._forget, ()), (self._enter, [node.encode()])])

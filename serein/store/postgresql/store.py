@@ -17,7 +17,7 @@ from serein.store.errors import StoreError, StoreUnavailable
 from serein.store.interface import Snapshot, Transaction
 from serein.store.postgresql.address import parse_address
 from serein.store.postgresql.bell import Bell
-from serein.store.postgresql.blobs import DatabaseBlobs
+from serein.store.postgresql.blobs import DatabaseBlobs, OpenedBlobs
 from serein.store.postgresql.lane import Lane
 from serein.store.postgresql.lift import Lift, as_coroutine, worker_or_none
 from serein.store.postgresql.pool import Pool, dial
@@ -50,7 +50,7 @@ class PostgresStore:
         self,
         url: str,
         *,
-        blobs: Blobs | None = None,
+        blobs: OpenedBlobs | None = None,
         patience_s: float = PATIENCE_S,
         now: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
@@ -62,7 +62,7 @@ class PostgresStore:
         self.schema = Schema(self.address.schema)
         self.stamps = Stamps(now)
         self.forms = PgForms(self)
-        self._blobs: Blobs = (
+        self._blobs: OpenedBlobs = (
             blobs if blobs is not None else DatabaseBlobs(self, self.schema.name, new_id)
         )
         self._now = now
@@ -110,6 +110,8 @@ class PostgresStore:
             judge_server(self.address.shown, dialled.server_version)
             self.schema.prepare(admin)
             self.schema.load(admin)
+            await self._blobs.open()
+            self.schema.settle_blobs(admin, self._blobs.where)
             self.schema.enter(admin, self.node)
         except ConnectionLost as error:
             admin.close()
@@ -149,6 +151,7 @@ class PostgresStore:
                 connection.close()
         self._admin = self._reserve = None
         self._pool.close()
+        self._blobs.close()
 
     async def _tick(self) -> None:
         while True:
@@ -184,9 +187,9 @@ class PostgresStore:
             return view
         if not self._is_open:
             raise StoreUnavailable("the store is closed")
-        reading = Reading(self)
+        reading = Reading(self, self.version)
         view = PgSnapshotView(reading, self.forms, self.version, self.stamps)
-        worker.held[id(self)] = view.end
+        worker.held[id(self)] = view.end_step
         return view
 
     def _unlifted_snapshot(self) -> Snapshot:
@@ -195,7 +198,7 @@ class PostgresStore:
             return self._unlifted[0]
         if not self._is_open:
             raise StoreUnavailable("the store is closed")
-        reading = Reading(self)
+        reading = Reading(self, self.version)
         view = PgSnapshotView(reading, self.forms, self.version, self.stamps)
         self._unlifted = view, reading
         self._loop.call_later(UNLIFTED_S_MAX, self._end_view, view)
@@ -243,6 +246,14 @@ class PostgresStore:
             connection.pay()
         else:
             self._pool.give(connection)
+
+    def may_revive(self, reading: Reading) -> bool:
+        """Whether a reading that was kept over an await may begin anew."""
+        worker = worker_or_none()
+        if worker is None or reading.version != self.version or not self._is_open:
+            return False
+        worker.held[id(reading)] = reading.end
+        return True
 
     def total_or_none(self) -> int | None:
         """The stamps' total as of now."""

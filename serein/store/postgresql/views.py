@@ -79,8 +79,12 @@ class PgSnapshotView(View[SqlTable]):
             form.remember(cache, encoded, record)
         return record
 
+    def end_step(self) -> None:
+        """The step is over: let go of the database."""
+        self._reading.end()
+
     def end(self) -> None:
-        """The step is over: refuse further use, and let go of the database."""
+        """Refuse further use, and let go of the database."""
         self.retire()
         self._reading.end()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Statement = tuple[bytes, Sequence[bytes | None]]
 """SQL with $1, $2 …, and the parameters in their binary form."""
 
-ANSWER_S_MAX = 30.0
+ANSWER_S_MAX = 60.0
 """How long an answer may take before the connection counts as lost."""
 
 _COMMAND_OK = pq.ExecStatus.COMMAND_OK

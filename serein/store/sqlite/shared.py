@@ -27,16 +27,17 @@ import msgspec
 from serein.base.siblings import Siblings
 from serein.store.batches import Answer, BatchedStore
 from serein.store.blobs_files import FileBlobs
-from serein.store.errors import StoreError, StoreUnavailable
+from serein.store.errors import StoreUnavailable
 from serein.store.forms import Form
 from serein.store.interface import Snapshot, Transaction
 from serein.store.space import Space
 from serein.store.sqlite.engine import CHECKPOINT_PAGES, PAUSE_PAGES, SqliteEngine
+from serein.store.sqlite.formats import unusable
 from serein.store.sqlite.lock import DirectoryLock
 from serein.store.sqlite.rows import SqliteReader, SqliteWriter
 from serein.store.sqlite.tables import SqlTable
 from serein.store.sqlite.turns import Turn
-from serein.store.tables import BytesTable
+from serein.store.tables import FORMS, BytesTable
 from serein.store.views import Batch, SnapshotView, TransactionView
 
 TURN = "turn"
@@ -106,6 +107,9 @@ class SharedSqliteEngine(SqliteEngine):
 
     def open(self) -> None:
         super().open()
+        # The first look opens the index; from then on nobody removes it (the last one to close would) and makes another.
+        self.reader.pin()
+        self.reader.unpin()
         # SQLite's locks on this file end when any descriptor of it is closed: this one stays until all are.
         fd = os.open(f"{self._path}-shm", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -401,9 +405,9 @@ def prepare(directory: Path) -> DirectoryLock:
         lock = DirectoryLock(directory / "lock")
         lock.take()
     except OSError as error:
-        raise StoreError(f"cannot use {directory} for data: {error.strerror}") from error
+        raise unusable(directory, error) from error
     try:
-        engine = SharedSqliteEngine(directory)
+        engine = SharedSqliteEngine(directory, forms=FORMS)
         engine.open()
         engine.close()
     except BaseException:

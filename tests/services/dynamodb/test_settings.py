@@ -116,3 +116,50 @@ def test_resource_policy(dynamodb, simple):
     )
     dynamodb.delete_resource_policy(ResourceArn=arn)
     dynamodb.put_item(TableName=simple, Item={"pk": {"S": "a"}})
+
+
+def denying(arn, action):
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Deny", "Principal": "*", "Action": action, "Resource": arn}],
+        }
+    )
+
+
+def test_a_tables_policy_is_its_indexes_too(dynamodb, indexed):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/access-control-resource-based.html"""
+    arn = dynamodb.describe_table(TableName=indexed)["Table"]["TableArn"]
+    dynamodb.put_resource_policy(
+        ResourceArn=arn, Policy=denying(f"{arn}/index/by-g", "dynamodb:Query")
+    )
+    query = {
+        "TableName": indexed,
+        "KeyConditionExpression": "g = :g",
+        "ExpressionAttributeValues": {":g": {"S": "x"}},
+    }
+    assert refused(dynamodb.query, IndexName="by-g", **query)[0] == "AccessDeniedException"
+    dynamodb.query(IndexName="keys-of-g", **query)
+
+
+def test_a_stream_has_a_policy_of_its_own(cloud, dynamodb, simple):
+    view = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    told = dynamodb.update_table(TableName=simple, StreamSpecification=view)["TableDescription"]
+    arn = told["LatestStreamArn"]
+    streams = cloud.client("dynamodbstreams")
+    streams.describe_stream(StreamArn=arn)
+    policy = denying(arn, "dynamodb:DescribeStream")
+    revision = dynamodb.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"]
+    assert dynamodb.get_resource_policy(ResourceArn=arn)["RevisionId"] == revision
+    assert refused(streams.describe_stream, StreamArn=arn)[0] == "AccessDeniedException"
+    assert refused(
+        dynamodb.put_resource_policy, ResourceArn=arn, Policy=policy, ExpectedRevisionId="other"
+    )[0] == ("PolicyNotFoundException")
+    dynamodb.delete_resource_policy(ResourceArn=arn)
+    streams.describe_stream(StreamArn=arn)
+    assert refused(dynamodb.put_resource_policy, ResourceArn=arn, Policy="{")[0] == (
+        "ValidationException"
+    )
+    assert refused(dynamodb.get_resource_policy, ResourceArn=arn + "x")[0] == (
+        "ResourceNotFoundException"
+    )

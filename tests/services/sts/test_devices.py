@@ -115,3 +115,28 @@ def test_a_role_that_wants_a_device(cloud, iam, user, bob, phone, refused, docum
         "AccessDenied"
     )
     sts.assume_role(**plain, SerialNumber=SERIAL, TokenCode=phone.code())
+
+
+def test_iam_wants_a_device(cloud, iam, user, bob, phone, refused, document) -> None:
+    """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html: no IAM without MFA, of STS only AssumeRole and
+    GetCallerIdentity."""
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document("*"))
+    sts = cloud.client("sts", **bob)
+
+    def session(**shown: str) -> dict[str, str]:
+        given = sts.get_session_token(**shown)["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "session_token": given["SessionToken"],
+        }
+
+    plain, shown = session(), session(SerialNumber=SERIAL, TokenCode=phone.code())
+    cloud.client("sqs", **plain).list_queues()
+    assert refused(cloud.client("iam", **plain).list_users)[0] == "AccessDenied"
+    cloud.client("iam", **shown).list_users()
+    for keys in (plain, shown):
+        assert cloud.client("sts", **keys).get_caller_identity()["Account"] == ACCOUNT
+        assert refused(cloud.client("sts", **keys).get_federation_token, Name="jo")[0] == (
+            "AccessDenied"
+        )

@@ -27,10 +27,10 @@ def test_get_session_token(cloud: Cloud, bob, iam, user, document, refused) -> N
     assert own.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/bob"
     told = refused(own.get_session_token)
     assert told == ("AccessDenied", "Cannot call GetSessionToken with session credentials")
-    listing = acting(cloud, "iam", answer)
-    assert refused(listing.list_users)[0] == "AccessDenied"
-    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document("iam:ListUsers"))
-    listing.list_users()
+    listing = acting(cloud, "sqs", answer)
+    assert refused(listing.list_queues)[0].startswith("AccessDenied")
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document("sqs:ListQueues"))
+    listing.list_queues()
 
 
 def test_twelve_hours_and_one_for_the_root(cloud: Cloud, bob) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import jwt
 import pytest
 from botocore import UNSIGNED
 
+from serein.kernel.calls import ANONYMOUS
 from tests.cloud import Cloud
 from tests.services.sts.issuers import Issuer
 
@@ -212,3 +214,27 @@ def test_an_issuer_with_a_slash_at_its_end(cloud, iam, sts) -> None:
     answer = assume(sts, made.token(cloud.clock.now(), aud="a"))
     assert answer["Provider"] == arn
     assert made.asked[0] == "/.well-known/openid-configuration"
+
+
+def test_an_issuer_is_asked_once_however_many_come(cloud, iam, deployer) -> None:
+    made = Issuer()
+    cloud.house.dispatch.fetcher = made
+    iam.create_open_id_connect_provider(Url=made.url, ClientIDList=["sts.amazonaws.com"])
+    deployer()
+    context = cloud.context(ANONYMOUS)
+    params = {"RoleArn": ROLE, "RoleSessionName": "build"}
+
+    async def all_at_once() -> list[Any]:
+        calls = [
+            context.make_call(
+                "sts",
+                "AssumeRoleWithWebIdentity",
+                {**params, "WebIdentityToken": made.token(cloud.clock.now(), sub=str(number))},
+            )
+            for number in range(8)
+        ]
+        return await asyncio.gather(*(context.call(call) for call in calls))
+
+    answers = cloud.run(all_at_once())
+    assert [each["SubjectFromWebIdentityToken"] for each in answers] == [str(n) for n in range(8)]
+    assert len(made.asked) == 2

@@ -22,7 +22,9 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTES = Table("keeping.notes", Note, key=lambda note: (note.name, note.number))
 FORMED = Table("keeping.formed", Note, key=lambda note: (note.name,), version=3, cached=True)
-RAW = BytesTable("keeping.raw", version=2)
+RAW = BytesTable("keeping.raw")
+OLD_RAW = BytesTable("keeping.changed")
+RAW_CHANGED = BytesTable("keeping.changed", version=2, migrations={1: lambda value: value + b"!"})
 
 Everything = tuple[dict[tuple[str, Key], bytes], dict[str, bytes]]
 

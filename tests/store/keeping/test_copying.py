@@ -15,13 +15,25 @@ from serein.store.keeping.copying import copy_store
 from serein.store.memory import MemoryStore
 from serein.store.sqlite.engine import SqliteStore
 from serein.store.tables import Table
-from tests.store.keeping.filled import FORMED, NOTES, Note, everything, fill, pieces
+from tests.store.keeping.filled import (
+    FORMED,
+    NOTES,
+    OLD_RAW,
+    RAW_CHANGED,
+    Note,
+    everything,
+    fill,
+    pieces,
+)
 
 
 def test_everything_arrives(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened_store(str(tmp_path / "a")) as source:
             await fill(source, rows=3000)
+            await source.transact(lambda tx: tx.put_bytes(OLD_RAW, ("old",), b"form 1"))
+        async with opened_store(str(tmp_path / "a")) as source:
+            await source.transact(lambda tx: tx.put_bytes(RAW_CHANGED, ("new",), b"form 2"))
             before = await everything(source)
         async with (
             opened_source(str(tmp_path / "a")) as given,
@@ -29,10 +41,12 @@ def test_everything_arrives(tmp_path: Path) -> None:
         ):
             copied = await copy_store(given, target)
             assert await everything(target) == before
-            assert (copied.rows, copied.blobs) == (3000 + 3000 + 3, 3)
+            assert (copied.rows, copied.blobs) == (3000 + 3000 + 3 + 2, 3)
             # Records keep their form, whoever reads them.
             found = await target.survey(lambda snapshot: snapshot.get(FORMED, "1"))
             assert found is not None
+            changed = await target.survey(lambda snapshot: dict(snapshot.scan(RAW_CHANGED)))
+            assert changed == {("new",): b"form 2", ("old",): b"form 1!"}
             older = Table("keeping.formed", Note, key=lambda note: (note.name,), version=2)
             with pytest.raises(StoreFormatTooNew):
                 await target.survey(lambda snapshot: snapshot.get(older, "1"))

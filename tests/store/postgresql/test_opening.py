@@ -6,12 +6,14 @@ import asyncio
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
 from serein.store.postgresql.address import parse_address
+from serein.store.postgresql.blobs import DatabaseBlobs
 from serein.store.postgresql.schema import FORMAT, judge_server
 from serein.store.postgresql.store import PostgresStore
 from serein.store.tables import Table
@@ -146,3 +148,40 @@ def test_a_server_that_only_reads_is_refused(server: PostgresServer, url: str) -
     server.sql("ALTER ROLE reader SET default_transaction_read_only = on")
     with pytest.raises(StoreError, match="read-only"):
         asyncio.run(PostgresStore(url.replace("postgres@", "reader@")).open())
+
+
+class Elsewhere(DatabaseBlobs):
+    """Blobs that say they are in some bucket."""
+
+    where = "s3://bucket"
+
+
+def test_all_nodes_have_their_blobs_in_one_place(url: str) -> None:
+    async def nothing(store: object) -> None:
+        pass
+
+    run(PostgresStore(url), nothing)
+    store = PostgresStore(url)
+    store._blobs = Elsewhere(store, "s")
+    with pytest.raises(StoreError, match="blobs are in the database, not in s3://bucket"):
+        asyncio.run(store.open())
+    run(PostgresStore(url), nothing)
+
+
+def test_a_bucket_needs_a_database(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "serein.cli.main",
+            "up",
+            "--blobs",
+            "s3://b",
+            "--data",
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--blobs goes with --store" in done.stderr

@@ -267,7 +267,12 @@ def test_a_snapshot_lasts_for_one_step(url: str) -> None:
         found = kept.get(PLAIN, "a", 1)
         assert found is not None
         assert found.note == "old"
+        # Kept over an await it shows what is there now, and with this node's next commit it is over.
         await asyncio.sleep(0)
+        found = kept.get(PLAIN, "a", 1)
+        assert found is not None
+        assert found.note == "new"
+        await one.transact(lambda tx: tx.put(PLAIN, thing("a", 2)))
         with pytest.raises(StaleSnapshot):
             kept.get(PLAIN, "a", 1)
         assert (await see(one, lambda s: s.get(PLAIN, "a", 1))).note == "new"

@@ -18,13 +18,9 @@ from serein.services.dynamodb.access import (
     table_or_none,
 )
 from serein.services.dynamodb.model import (
-    DeleteResourcePolicyInput,
     DescribeContinuousBackupsInput,
     DescribeTimeToLiveInput,
-    GetResourcePolicyInput,
     ListTagsOfResourceInput,
-    PolicyNotFoundException,
-    PutResourcePolicyInput,
     TableNotFoundException,
     TagResourceInput,
     UntagResourceInput,
@@ -36,7 +32,6 @@ from serein.services.dynamodb.records import TABLES, TableRecord
 from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
 from serein.services.dynamodb.rules.journal import earliest
 from serein.services.dynamodb.rules.nulls import refuse_null_members
-from serein.services.dynamodb.rules.policies import checked_policy
 from serein.services.dynamodb.rules.replication import replicas
 from serein.services.dynamodb.rules.tags import check_tags
 
@@ -168,47 +163,3 @@ def _backups(read: Read, table: TableRecord) -> Answer:
             "PointInTimeRecoveryDescription": recovery,
         }
     }
-
-
-@operation("GetResourcePolicy", on=resource_of)
-def get_resource_policy(read: Read, request: GetResourcePolicyInput) -> Answer:
-    """The policy attached to a table."""
-    table = find_table_by_arn(read, request["ResourceArn"])
-    if not table.resource_policy:
-        raise PolicyNotFoundException(
-            f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
-        )
-    return {"Policy": table.resource_policy, "RevisionId": table.resource_policy_revision}
-
-
-@operation("PutResourcePolicy", on=resource_of, ignores=("ConfirmRemoveSelfResourceAccess",))
-def put_resource_policy(tx: Tx, request: PutResourcePolicyInput) -> Answer:
-    """Attach a policy to a table, in place of the one it has."""
-    table = find_table_by_arn(tx, request["ResourceArn"])
-    expected = request.get("ExpectedRevisionId")
-    if expected is not None and expected != (table.resource_policy_revision or "NO_POLICY"):
-        raise PolicyNotFoundException(
-            f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
-        )
-    text = checked_policy(request["Policy"])
-    if text == table.resource_policy:
-        return {"RevisionId": table.resource_policy_revision}
-    revision = tx.new_id()
-    tx.put(TABLES, replace(table, resource_policy=text, resource_policy_revision=revision))
-    return {"RevisionId": revision}
-
-
-@operation("DeleteResourcePolicy", on=resource_of)
-def delete_resource_policy(tx: Tx, request: DeleteResourcePolicyInput) -> Answer:
-    """Detach a table's policy."""
-    table = find_table_by_arn(tx, request["ResourceArn"])
-    expected = request.get("ExpectedRevisionId")
-    if expected is not None and expected != table.resource_policy_revision:
-        raise PolicyNotFoundException(
-            f"Resource-based policy not found for the provided ResourceArn: {table.arn}"
-        )
-    if not table.resource_policy:
-        return {}
-    revision = table.resource_policy_revision
-    tx.put(TABLES, replace(table, resource_policy="", resource_policy_revision=""))
-    return {"RevisionId": revision}

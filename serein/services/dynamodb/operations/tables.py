@@ -271,20 +271,7 @@ def disable_stream(tx: Tx, table: TableRecord) -> None:
 
 def _closed(stream: Stream, tx: Tx) -> Stream:
     present = tx.get(STREAMS, stream.account, stream.region, stream.table, stream.label)
-    found = present or stream
-    return Stream(
-        account=found.account,
-        region=found.region,
-        arn=found.arn,
-        id=found.id,
-        label=found.label,
-        table=found.table,
-        view=found.view,
-        hash=found.hash,
-        sort=found.sort,
-        created_at=found.created_at,
-        disabled_at=tx.now,
-    )
+    return replace(present or stream, disabled_at=tx.now)
 
 
 @operation("ListTables")

@@ -26,7 +26,7 @@ from serein.services.dynamodb.rules.throughput import decreases_today, warm_of
 Description = dict[str, Any]
 
 # AWS counts items and bytes every six hours or so; here both are exact and current up to so many rows.
-MEASURED_ROWS_MAX = 3000
+MEASURED_ROWS_MAX = 1000
 
 
 def table_description(

@@ -90,6 +90,7 @@ def operations(functions: Functions) -> ModuleType:
         function = await cx.transact(_create, request, code)
         # What functions are forked from is made ready while the caller waits for Active.
         functions.warm(cx, request.get("Runtime", ""))
+        functions.precompile(cx, function)
         return creating(configuration_of(function, arn=function.arn), cx.new_id())
 
     @operation("UpdateFunctionCode", on=function_of, ignores=("SourceKMSKeyArn",))
@@ -111,6 +112,7 @@ def operations(functions: Functions) -> ModuleType:
         function, unused = await cx.transact(_update_code, request, code)
         for blob in unused:
             await cx.blobs.delete(BlobId(blob))
+        functions.precompile(cx, function)
         if request.get("Publish"):
             return creating(configuration_of(function), function.revision)
         return updating(configuration_of(function), cx.new_id())
