@@ -7,6 +7,8 @@ Behind the table: what each stage of a request costs, the door among them (door.
 
 usage: python benchmarks/run.py [--only ddb_get,s3_put_1k] [--seconds 4] [--rounds 3] [--no-peers]
 
+`--only workers`: 1 and 2 worker processes, in turns (benchmarks/workers.py).
+
 The store by itself has two cases, run when they are named: `--only store_commits,store_size` (benchmarks/commits.py;
 `--items` says how large the large table is).
 """
@@ -116,6 +118,9 @@ def main() -> None:
     given = parser.parse_args()
     if (given.only or "").startswith("store_"):
         sys.exit(store_alone(given.only, given.items))
+    if given.only == "workers":
+        command = [sys.executable, str(HERE / "workers.py"), "--seconds", given.seconds]
+        sys.exit(subprocess.run([*command, "--rounds", given.rounds], check=False).returncode)
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk (or your system's package)")
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as data:

@@ -493,7 +493,9 @@ class House:
 
     def waits_for_the_world(self) -> bool:
         """Whether something outside the clock is under way (functions, threads): tests then wait for real."""
-        return self.outbound.in_flight > 0 or self.functions.busy > 0
+        store: Any = self.store
+        is_asking = self._lifts is not None and store.is_busy
+        return self.outbound.in_flight > 0 or self.functions.busy > 0 or is_asking
 
     def idle(self) -> bool:
         """Whether nothing is owed or under way but what waits for the clock."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import secrets
 import time
 from collections.abc import Awaitable
 from functools import cache
@@ -28,6 +30,15 @@ ENDPOINT = "http://127.0.0.1:4566"
 STEPS_MAX = 20_000
 
 
+def store_of_tests() -> str | None:
+    """`SEREIN_TEST_STORE=postgresql://…` runs every test of a `cloud` on that database, each in a schema of its own."""
+    url = os.environ.get("SEREIN_TEST_STORE")
+    if url is None:
+        return None
+    more = f"serein_connections=4&serein_schema=cloud_{secrets.token_hex(6)}"
+    return f"{url}{'&' if '?' in url else '?'}{more}"
+
+
 class Cloud:
     """The house under test. Requests run on a private event loop, in the test's own thread."""
 
@@ -38,7 +49,9 @@ class Cloud:
         # Signatures carry botocore's wall-clock time, so the manual clock starts there.
         self.clock = ManualClock(time.time())
         self.account = account
-        config = Config(data=None, auth_open=auth_open, account=account, **settings)
+        config = Config(
+            data=None, store=store_of_tests(), auth_open=auth_open, account=account, **settings
+        )
         self.house = House(config, clock=self.clock, randomness=SeededRandomness(7))
         self.run(self.house.open())
 

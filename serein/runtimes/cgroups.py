@@ -144,6 +144,18 @@ def find_limits(name: str) -> Limits:
     return NoLimits()
 
 
+def are_writable() -> bool:
+    """Whether groups can most likely be made here, without making any."""
+    own = _own_groups()
+    for controller in ("memory", ""):
+        if controller in own:
+            parent = f"{_V1_ROOT}/{controller}{own[controller]}".rstrip("/")
+            for path in (parent, f"{_V1_ROOT}/{controller}".rstrip("/")):
+                if os.path.isdir(path) and os.access(path, os.W_OK):
+                    return True
+    return False
+
+
 def _sweep(own: dict[str, str]) -> None:
     """Take away what servers left that were killed: groups are named after their process."""
     for controller in ("memory", "pids", "cpu", ""):

@@ -222,12 +222,18 @@ class Nursery:
                 return restored
         return await self._make_fresh(function, kind, began, snapshot=False)
 
+    @property
+    def _is_sandboxed(self) -> bool:
+        """Whether there is a Runtime API for extensions to speak to; elsewhere functions run without theirs."""
+        station = self._stations.get("python")
+        return station is not None and station.sandboxed
+
     async def _make_fresh(
         self, function: FunctionSpec, kind: str, began: float, *, snapshot: bool
     ) -> Tenancy:
         opt = await self._layers(function) if function.layers else None
         family = interpreters.family_of(function.runtime)
-        if wrapper_of(function) or (opt is not None and extensions_in(opt)):
+        if wrapper_of(function) or (self._is_sandboxed and extensions_in(opt)):
             family = "provided"  # a program of its own, over the Runtime API or its channel
         version = self._python_for(function.runtime)
         station = self._stations.get(family) if version == interpreters.OWN else None

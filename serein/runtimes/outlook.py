@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from serein.runtimes import interpreters
+from serein.runtimes import cgroups, interpreters
 from serein.runtimes.settings import PoolSettings
 from serein.runtimes.spec import Isolation, Standing
 
@@ -32,6 +32,8 @@ def expected_isolation(settings: PoolSettings) -> Isolation:
         reasons.append(f"{platform.system()} has no namespaces")
     else:
         reasons += _obstacles(settings)
+    if settings.isolate and not cgroups.are_writable():
+        reasons.append("no writable control groups: memory is limited per process only")
     if platform.machine() not in _FILTERED:
         reasons.append(f"no seccomp filter is written for {platform.machine()}")
     standing: Standing = "sandboxed"

@@ -28,6 +28,7 @@ __all__ = ["Pool", "PoolSettings", "probe_isolation"]
 
 _REAP_EVERY_S = 5.0
 _FREEZE_AFTER_S = 0.1
+_SPARE_TRIES = 4  # for environments that end as soon as they are initialised
 ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
 _CREDENTIALS_MARGIN_S = 300.0
@@ -93,8 +94,8 @@ class Pool:
         """
         idle = self._idle.get(function.key)
         tenancy = idle.pop() if idle else None
-        while tenancy is not None and not tenancy.usable:
-            # It ended by itself while it was idle.
+        while tenancy is not None and (not tenancy.usable or self._expired(tenancy)):
+            # It ended by itself while it was idle, or its credentials did (kept ready for long, the clock moved on).
             self._end(tenancy)
             tenancy = idle.pop() if idle else None
         if tenancy is None:
@@ -118,13 +119,15 @@ class Pool:
             return 0
         wanted = min(count, self.ready_max)
         self._kept[function.key] = wanted
-        while (have := self._count(function.key)) < wanted:
+        for _ in range(2 * wanted + _SPARE_TRIES):
+            if self._count(function.key) >= wanted:
+                break
             tenancy = await self._find_tenancy(function, PROVISIONED)
-            if not await tenancy.prepare():
+            if not (tenancy.usable or await tenancy.prepare()):
                 self._end(tenancy)
                 return -1
             self._release(tenancy)
-        return have
+        return self._count(function.key)
 
     @property
     def ready_max(self) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +115,52 @@ def test_signed_urls_and_sessions_expire_and_new_ones_hold(
             aws_secret_access_key=session["SecretAccessKey"],
             aws_session_token=session["SessionToken"],
         ).list_queues()
+
+
+SOURCE = """
+import boto3
+
+def handler(event, context):
+    print("called")
+    return [boto3.client("sts").get_caller_identity()["Account"], context.get_remaining_time_in_millis()]
+"""
+
+
+def test_a_function_has_credentials_time_and_log_as_the_clock_moves(
+    running: RunningSerein, clock: Run
+) -> None:
+    iam, functions, logs = (_client(running, name) for name in ("iam", "lambda", "logs"))
+    trusts = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+    document = {"Version": "2012-10-17", "Statement": [{**trusts, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="runs", AssumeRolePolicyDocument=json.dumps(document))["Role"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("app.py", SOURCE)
+    functions.create_function(
+        FunctionName="late",
+        Runtime="python3.11",
+        Role=role["Arn"],
+        Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()},
+        Timeout=20,
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="late")
+    for advance in ("0s", "13h"):
+        assert clock("advance", advance).exit_code == 0
+        answer = functions.invoke(FunctionName="late")
+        account, left_ms = json.loads(answer["Payload"].read())
+        assert account == "000000000000"
+        # A function's time limit is real time.
+        assert 0 < left_ms <= 20_000
+    until = time.monotonic() + 10
+    called: list[int] = []
+    while len(called) < 2 and time.monotonic() < until:
+        try:
+            events = logs.filter_log_events(logGroupName="/aws/lambda/late", filterPattern="called")
+        except logs.exceptions.ResourceNotFoundException:
+            continue
+        called = [event["timestamp"] for event in events["events"]]
+    assert called[1] - called[0] >= 13 * 3_600_000
 
 
 def test_a_long_poll_ends_while_time_stands_still(running: RunningSerein, clock: Run) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -73,6 +74,8 @@ def test_worker_processes_die_and_nothing_acknowledged_is_lost(tmp_path: Path) -
                 for pid in processes:
                     kill(pid)
                 load.stop()
+                # One that was just being started ends by itself, and has the directory until then.
+                until(lambda: is_free(tmp_path / "data"), "the last of them is gone")
                 serein.start()
                 load.check()
                 load.start()
@@ -93,6 +96,16 @@ def worker_pids(endpoint: str) -> list[int]:
     """The worker processes that are there."""
     with urllib.request.urlopen(f"{endpoint}/_serein/health", timeout=10) as page:
         return [one["pid"] for one in json.load(page)["workers"]]
+
+
+def is_free(data: Path) -> bool:
+    """Whether nobody holds the data directory."""
+    with open(data / "lock", "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def kill(pid: int) -> None:

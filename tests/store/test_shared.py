@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serein.base.siblings import Siblings
-from serein.store.errors import StoreLocked
+from serein.store.errors import StoreDamaged, StoreLocked
 from serein.store.interface import Snapshot, Store, Transaction
 from serein.store.sqlite.engine import SqliteStore
 from serein.store.sqlite.shared import SharedSqliteStore, prepare
@@ -312,3 +313,24 @@ def test_random_histories_are_those_of_one_dict(
 
     with tempfile.TemporaryDirectory() as folder:
         live(Path(folder) / "data", story, count=3, apart=apart)
+
+
+def test_what_cannot_be_read_is_told_and_holds_nothing_up(tmp_path: Path) -> None:
+    """A damaged row of versions: who asks is told, reader or writer, and it is over when it is mended."""
+
+    async def story(one: SharedSqliteStore, other: SharedSqliteStore) -> None:
+        await one.transact(put("before"))
+        assert note_in(other.snapshot()) == "before"
+        connection = apsw.Connection(str(tmp_path / "data" / "store.sqlite"))
+        kept = connection.execute("SELECT row FROM serein_versions").fetchall()
+        connection.execute("UPDATE serein_versions SET row = x'c1'")
+        with pytest.raises(StoreDamaged):
+            other.snapshot()
+        with pytest.raises(StoreDamaged):
+            await other.transact(put("never"))
+        connection.execute("UPDATE serein_versions SET row = ?", kept[0])
+        await other.transact(put("after"))
+        assert note_in(one.snapshot()) == "after"
+        connection.close()
+
+    live(tmp_path / "data", story)

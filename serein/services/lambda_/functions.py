@@ -40,6 +40,7 @@ SESSIONS_MAX = 10_000
 LOG_LINGER_S = 0.03
 SWEEP_EVERY_S = 600.0
 PRECOMPILED_BYTES_MIN = 256 * 1024
+ROLES_MAX = 50_000
 CODE_KEPT_S = 300.0  # what was unpacked just now may belong to a function that is being made
 LAYERS_KEPT_S = 86_400.0
 
@@ -250,7 +251,10 @@ class Functions:
         if before is not None and self._pool is not None:
             self._pool.discard(before[1].key)
         self._specs[owner, function.version] = (function.identity, spec)
-        self._roles[spec.key] = self._logs.roles[spec.key] = function.role
+        for roles in (self._roles, self._logs.roles):
+            if len(roles) >= ROLES_MAX:
+                del roles[next(iter(roles))]  # of a version that was replaced long ago
+            roles[spec.key] = function.role
         return spec
 
     async def unpacked(self, cx: Context, blob: str, sha256: str) -> Path:

@@ -91,6 +91,11 @@ class Lane:
         """Where a function is running at the moment."""
         self.task = loop.create_task(self._write())
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a batch waits or is under way."""
+        return self._wake is None or self._wake.done()
+
     def add(self, fn: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Have `fn` run in the next batch."""
         future: asyncio.Future[T] = self._loop.create_future()

@@ -62,6 +62,11 @@ class Pool:
         self._closed = False
         self._paying = False
 
+    @property
+    def connections(self) -> set[Connection]:
+        """All that are open."""
+        return self._all
+
     def take(self, worker: Worker) -> Connection:
         """A connection for the worker's task alone. Raises StoreUnavailable, ConnectionLost."""
         while True:

@@ -82,6 +82,14 @@ class PostgresStore:
         """The address, for people: without a password."""
         return self.address.shown
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether answers of the database are being waited for, or it is being opened (for tests)."""
+        if not self._is_open:
+            return True
+        known = (self._admin, self._reserve, self._lane.connection, *self._pool.connections)
+        return self._lane.is_busy or any(one is not None and one.is_waiting for one in known)
+
     # What PgForms needs as an engine.
 
     def declare(self, table: AnyTable) -> None:

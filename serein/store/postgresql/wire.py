@@ -121,6 +121,11 @@ class Connection:
         """Whether it broke."""
         return self._lost is not None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is to come."""
+        return bool(self._pending)
+
     def send(self, statements: Sequence[Statement]) -> Request:
         """Send statements and a sync point. Raises ConnectionLost."""
         if self._lost is not None:

@@ -27,7 +27,7 @@ import msgspec
 from serein.base.siblings import Siblings
 from serein.store.batches import Answer, BatchedStore
 from serein.store.blobs_files import FileBlobs
-from serein.store.errors import StoreUnavailable
+from serein.store.errors import StoreDamaged, StoreError, StoreUnavailable
 from serein.store.forms import Form
 from serein.store.interface import Snapshot, Transaction
 from serein.store.space import Space
@@ -257,7 +257,10 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
 
     def _apply(self, row: bytes) -> None:
         """Forget what was remembered of the tables that others wrote to."""
-        versions = _decode(row)
+        try:
+            versions = _decode(row)
+        except msgspec.DecodeError as error:
+            raise StoreDamaged(f"the row of the tables' versions is damaged: {error}") from error
         known = self._table_versions.get
         changed = [one for one in versions.tables.items() if known(one[0]) != one[1]]
         engine = self._engine
@@ -303,7 +306,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         try:
             if self._engine.head() != self._seen:
                 self._learn()
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._scheduled = False
             while self._queue:
                 future = self._queue.popleft()[1]

@@ -46,7 +46,7 @@ def scaling(cloud):
     return cloud.client("application-autoscaling")
 
 
-def test_a_target_is_registered_changed_and_taken_back(scaling):
+def test_a_target_is_registered_changed_and_taken_back(cloud, scaling):
     arn = scaling.register_scalable_target(**READ, MinCapacity=1, MaxCapacity=10)[
         "ScalableTargetARN"
     ]
@@ -61,6 +61,8 @@ def test_a_target_is_registered_changed_and_taken_back(scaling):
         ":role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/"
         "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
     )
+    role = told["RoleARN"].rpartition("/")[2]
+    assert cloud.client("iam").get_role(RoleName=role)["Role"]["Arn"] == told["RoleARN"]
     assert told["SuspendedState"] == {
         "DynamicScalingInSuspended": False,
         "DynamicScalingOutSuspended": False,

@@ -15,5 +15,7 @@ def test_listings_are_empty(dynamodb, simple):
 
 
 def test_making_is_refused(dynamodb, simple):
-    with pytest.raises(ClientError, match="dynamodb:CreateBackup"):
-        dynamodb.create_backup(TableName=simple, BackupName="backup")
+    with pytest.raises(ClientError, match="dynamodb:CreateGlobalTable"):
+        dynamodb.create_global_table(
+            GlobalTableName=simple, ReplicationGroup=[{"RegionName": "us-east-1"}]
+        )

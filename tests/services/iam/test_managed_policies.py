@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 
+from serein.services.iam.rules.aws_managed import (
+    aws_document_or_none,
+    aws_policies,
+    aws_policy_or_none,
+)
 from tests.services.iam.conftest import ACCOUNT
 
 
@@ -122,7 +127,37 @@ def test_list_policies(iam, policy, role) -> None:
     assert [(each["Arn"], each["AttachmentCount"]) for each in attached] == [(policy, 1)]
     seen = [
         each["Arn"]
-        for page in iam.get_paginator("list_policies").paginate(PaginationConfig={"PageSize": 10})
+        for page in iam.get_paginator("list_policies").paginate(PaginationConfig={"PageSize": 300})
         for each in page["Policies"]
     ]
     assert len(seen) == len(set(seen)) > 50
+
+
+def test_every_policy_of_aws_has_its_document(iam, policy) -> None:
+    """`data/aws_managed_policies.*`, written by tools/generate_aws_policies.py."""
+    known = list(aws_policies())
+    assert len(known) > 1500
+    for each in known:
+        document = aws_document_or_none(each.arn)
+        assert document is not None
+        assert "Statement" in json.loads(document), each.arn
+        assert aws_policy_or_none(each.arn) == each
+    pages = iam.get_paginator("list_policies").paginate(PaginationConfig={"PageSize": 1000})
+    listed = [each["Arn"] for page in pages for each in page["Policies"]]
+    assert listed == [policy, *(each.arn for each in known)]
+
+
+def test_the_version_that_holds(iam, refused) -> None:
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    assert int(version[1:]) > 100
+    listed = iam.list_policy_versions(PolicyArn=arn)["Versions"]
+    assert [each["VersionId"] for each in listed] == [version]
+    found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+    assert found["Document"]["Statement"]
+    assert refused(iam.get_policy_version, PolicyArn=arn, VersionId="v1")[0] == "NoSuchEntity"
+    other = "arn:aws:iam::aws:policy/service-role/ReadOnlyAccess"
+    assert refused(iam.get_policy, PolicyArn=other) == (
+        "NoSuchEntity",
+        f"Policy {other} was not found.",
+    )

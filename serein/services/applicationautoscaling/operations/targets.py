@@ -60,6 +60,8 @@ async def register_scalable_target(cx: Context, request: RegisterScalableTargetR
             raise ValidationException(f"{member} must be greater than or equal to 0")
     if target_or_none(cx.read(), request) is None:
         await _check_there(cx, request)
+        if not request.get("RoleARN"):
+            await _make_role(cx, request["ServiceNamespace"])
     role = request.get("RoleARN") or role_arn(cx.account, request["ServiceNamespace"], dimension)
     target = await cx.transact(_register, request, role)
     return {"ScalableTargetARN": target.arn}
@@ -80,6 +82,19 @@ async def _check_there(cx: Context, request: Request) -> None:
     indexes = [one["IndexName"] for one in told["Table"].get("GlobalSecondaryIndexes", [])]
     if len(rest) == 2 and rest[1] not in indexes:
         raise ValidationException(f"DynamoDB index does not exist: {request['ResourceId']}")
+
+
+async def _make_role(cx: Context, namespace: str) -> None:
+    """Make the service-linked role, as AWS does with the first target of a namespace."""
+    if namespace != "dynamodb":
+        return
+    owner = cx.acting(root_of(cx.account))
+    params = {"AWSServiceName": f"{namespace}.application-autoscaling.amazonaws.com"}
+    try:
+        await owner.call(owner.make_call("iam", "CreateServiceLinkedRole", params))
+    except AwsError:
+        # It is there already.
+        return
 
 
 def _register(tx: Tx, request: Request, role: str) -> Target:

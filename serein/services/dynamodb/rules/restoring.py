@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from serein.base.arn import make_arn
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.operations import Tx
-from serein.services.dynamodb.access import new_table_arn
 from serein.services.dynamodb.records import Index, Restored, TableRecord, Throughput
 from serein.services.dynamodb.rules.schema import index_throughput, throughput_of
 
@@ -44,7 +44,7 @@ def restored_table(
         region=tx.region,
         name=name,
         id=tx.new_id(),
-        arn=new_table_arn(tx, name),
+        arn=make_arn("dynamodb", tx.region, tx.account, f"table/{name}"),
         created_at=tx.now,
         hash=source.hash,
         sort=source.sort,

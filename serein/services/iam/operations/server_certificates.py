@@ -5,8 +5,11 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.htm
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
+from serein.base.later import later
 from serein.kernel.calls import Call
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import Answer, Request, page, tag_list
@@ -16,9 +19,14 @@ from serein.services.iam.model import (
     NoSuchEntityException,
 )
 from serein.services.iam.records import SERVER_CERTIFICATES, ServerCertificate
-from serein.services.iam.rules.certificates import check_key_pair, read_certificate, read_chain
 from serein.services.iam.rules.ids import unique_id
 from serein.services.iam.rules.names import path_of, tags_of_request
+
+if TYPE_CHECKING:
+    from serein.services.iam.rules import certificates
+else:
+    # X.509 is loaded with the first certificate or key.
+    certificates = later("serein.services.iam.rules.certificates")
 
 CERTIFICATES_MAX = 20
 
@@ -62,11 +70,11 @@ def upload_server_certificate(tx: Tx, request: Request) -> Answer:
     name = request["ServerCertificateName"]
     path = path_of(request)
     tags = tags_of_request(request)
-    certificate = read_certificate(request["CertificateBody"])
-    check_key_pair(certificate, request["PrivateKey"])
+    certificate = certificates.read_certificate(request["CertificateBody"])
+    certificates.check_key_pair(certificate, request["PrivateKey"])
     chain = request.get("CertificateChain") or ""
     if chain:
-        read_chain(chain)
+        certificates.read_chain(chain)
     _check_free(tx, name)
     if tx.count(SERVER_CERTIFICATES, (tx.account,)) >= CERTIFICATES_MAX:
         raise LimitExceededException(
@@ -105,7 +113,7 @@ def get_server_certificate(read: Read, request: Request) -> Answer:
 def list_server_certificates(read: Read, request: Request) -> Answer:
     """The account's certificates, by path."""
     prefix = request.get("PathPrefix") or "/"
-    certificates = (
+    found = (
         certificate
         for certificate in read.scan(SERVER_CERTIFICATES, (read.account,))
         if certificate.path.startswith(prefix)
@@ -113,7 +121,7 @@ def list_server_certificates(read: Read, request: Request) -> Answer:
     return page(
         "server_certificates",
         "ServerCertificateMetadataList",
-        certificates,
+        found,
         request,
         _show,
         lambda certificate: certificate.name.lower(),

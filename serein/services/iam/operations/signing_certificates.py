@@ -5,10 +5,12 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_UploadSigningCertificate
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.hashes import SHA256
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from serein.base.ids import BASE32, new_text
+from serein.base.later import later
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import (
     Answer,
@@ -26,7 +28,12 @@ from serein.services.iam.model import (
     NoSuchEntityException,
 )
 from serein.services.iam.records import ROOT, SIGNING_CERTIFICATES, SigningCertificate
-from serein.services.iam.rules.certificates import read_certificate
+
+if TYPE_CHECKING:
+    from serein.services.iam.rules import certificates
+else:
+    # X.509 is loaded with the first certificate or key.
+    certificates = later("serein.services.iam.rules.certificates")
 
 CERTIFICATES_MAX = 2
 
@@ -61,12 +68,12 @@ def upload_signing_certificate(tx: Tx, request: Request) -> Answer:
     """Keep a user's certificate."""
     owner = _owner(tx, request)
     body = request["CertificateBody"]
-    certificate = read_certificate(body)
+    certificate = certificates.read_certificate(body)
     if certificate.not_valid_after_utc.timestamp() <= tx.now:
         raise InvalidCertificateException("The certificate has expired.")
     kept = list(tx.scan(SIGNING_CERTIFICATES, (tx.account, owner.lower())))
-    fingerprint = certificate.fingerprint(SHA256())
-    if any(read_certificate(each.body).fingerprint(SHA256()) == fingerprint for each in kept):
+    fingerprint = certificates.fingerprint_of(body)
+    if any(certificates.fingerprint_of(each.body) == fingerprint for each in kept):
         raise DuplicateCertificateException("The certificate is already associated with the user.")
     if len(kept) >= CERTIFICATES_MAX:
         raise LimitExceededException(
@@ -86,11 +93,11 @@ def upload_signing_certificate(tx: Tx, request: Request) -> Answer:
 @operation("ListSigningCertificates", on=on_user)
 def list_signing_certificates(read: Read, request: Request) -> Answer:
     """A user's certificates."""
-    certificates = read.scan(SIGNING_CERTIFICATES, (read.account, _owner(read, request).lower()))
+    found = read.scan(SIGNING_CERTIFICATES, (read.account, _owner(read, request).lower()))
     return page(
         "signing_certificates",
         "Certificates",
-        certificates,
+        found,
         request,
         _show,
         lambda certificate: certificate.id,

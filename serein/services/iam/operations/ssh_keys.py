@@ -5,8 +5,11 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_UploadSSHPublicKey.html
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
+from serein.base.later import later
 from serein.kernel.operations import Read, Tx, operation
 from serein.services.iam.access import (
     Answer,
@@ -24,8 +27,13 @@ from serein.services.iam.model import (
     UnrecognizedPublicKeyEncodingException,
 )
 from serein.services.iam.records import SSH_KEYS, SshKey
-from serein.services.iam.rules.certificates import pem_form, read_ssh_key, ssh_form
 from serein.services.iam.rules.ids import unique_id
+
+if TYPE_CHECKING:
+    from serein.services.iam.rules import certificates
+else:
+    # X.509 is loaded with the first certificate or key.
+    certificates = later("serein.services.iam.rules.certificates")
 
 KEYS_MAX = 5
 
@@ -53,7 +61,7 @@ def upload_ssh_public_key(tx: Tx, request: Request) -> Answer:
     """Keep a user's key."""
     user = find_user(tx, request["UserName"])
     body = request["SSHPublicKeyBody"].strip()
-    _, fingerprint = read_ssh_key(body)
+    _, fingerprint = certificates.read_ssh_key(body)
     kept = list(tx.scan(SSH_KEYS, (tx.account, user.name.lower())))
     if any(key.fingerprint == fingerprint for key in kept):
         raise DuplicateSSHPublicKeyException(
@@ -84,8 +92,8 @@ def get_ssh_public_key(read: Read, request: Request) -> Answer:
     is_ssh = request["Encoding"] == "SSH"
     body = kept.body
     if body.startswith("ssh-") is not is_ssh:
-        key, _ = read_ssh_key(body)
-        body = ssh_form(key) if is_ssh else pem_form(key)
+        key, _ = certificates.read_ssh_key(body)
+        body = certificates.ssh_form(key) if is_ssh else certificates.pem_form(key)
     return {
         "SSHPublicKey": {**_show(kept), "Fingerprint": kept.fingerprint, "SSHPublicKeyBody": body}
     }

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from serein.base.later import later
 from serein.services.iam.model import (
@@ -36,6 +37,11 @@ def read_certificate(text: str) -> x509.Certificate:
         raise MalformedCertificateException(
             "Unable to parse certificate. Please ensure the certificate is in PEM format."
         ) from error
+
+
+def fingerprint_of(text: str) -> bytes:
+    """The SHA-256 fingerprint of a PEM certificate. Raises MalformedCertificate."""
+    return read_certificate(text).fingerprint(SHA256())
 
 
 def read_chain(text: str) -> list[x509.Certificate]:
