@@ -133,6 +133,10 @@ def test_a_function_has_credentials_time_and_log_as_the_clock_moves(
     trusts = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
     document = {"Version": "2012-10-17", "Statement": [{**trusts, "Action": "sts:AssumeRole"}]}
     role = iam.create_role(RoleName="runs", AssumeRolePolicyDocument=json.dumps(document))["Role"]
+    iam.attach_role_policy(
+        RoleName="runs",
+        PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+    )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("app.py", SOURCE)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from serein.base.siblings import Siblings
 from serein.store.errors import StoreDamaged, StoreLocked
 from serein.store.interface import Snapshot, Store, Transaction
 from serein.store.sqlite.engine import SqliteStore
+from serein.store.sqlite.lock import DirectoryLock
 from serein.store.sqlite.shared import SharedSqliteStore, prepare
 from tests.store.things import KEPT, RAW, THINGS, Thing, thing
 
@@ -334,3 +336,22 @@ def test_what_cannot_be_read_is_told_and_holds_nothing_up(tmp_path: Path) -> Non
         connection.close()
 
     live(tmp_path / "data", story)
+
+
+def test_heirs_of_an_owner_that_was_killed_are_waited_for(tmp_path: Path) -> None:
+    """They end by themselves; an owner that lives is not waited for."""
+    path = tmp_path / "lock"
+    first = DirectoryLock(path)
+    first.take()
+    with pytest.raises(StoreLocked):
+        DirectoryLock(path).take()
+    # Whoever wrote this number is gone (the largest that Linux gives is less).
+    path.write_text("99999999\n")
+    with pytest.raises(StoreLocked, match="99999999"):
+        DirectoryLock(path, patience_s=0.0).take()
+    waiting = threading.Timer(0.2, first.release)
+    waiting.start()
+    second = DirectoryLock(path)
+    second.take()
+    second.release()
+    waiting.join()

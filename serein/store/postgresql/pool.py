@@ -67,6 +67,11 @@ class Pool:
         """All that are open."""
         return self._all
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a connection."""
+        return self._making > 0 or bool(self._waiting)
+
     def take(self, worker: Worker) -> Connection:
         """A connection for the worker's task alone. Raises StoreUnavailable, ConnectionLost."""
         while True:

@@ -88,7 +88,9 @@ class PostgresStore:
         if not self._is_open:
             return True
         known = (self._admin, self._reserve, self._lane.connection, *self._pool.connections)
-        return self._lane.is_busy or any(one is not None and one.is_waiting for one in known)
+        if self._lane.is_busy or self._pool.is_busy:
+            return True
+        return any(one is not None and one.is_waiting for one in known)
 
     # What PgForms needs as an engine.
 

@@ -19,7 +19,7 @@ WEST = "eu-west-1"
 
 @pytest.fixture
 def west(cloud):
-    return cloud.client("dynamodb", region_name=WEST)
+    return cloud.client("dynamodb", region=WEST)
 
 
 def add(dynamodb, table, region=WEST, **more):
@@ -70,7 +70,7 @@ def test_indexes_streams_and_time_to_live_work_in_each_region(cloud, dynamodb, w
     assert west.query(**query)["Count"] == 1
     put(west, "things", "a", "y")
     assert dynamodb.query(**query)["Count"] == 0
-    streams = cloud.client("dynamodbstreams", region_name=WEST)
+    streams = cloud.client("dynamodbstreams", region=WEST)
     arn = west.describe_table(TableName="things")["Table"]["LatestStreamArn"]
     shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
     iterator = streams.get_shard_iterator(
@@ -105,7 +105,7 @@ def test_a_large_table_gets_its_replica_while_it_changes(cloud, dynamodb, west, 
 @pytest.mark.parametrize("step_s", [0.0, 0.001])
 def test_the_latest_write_wins_everywhere(cloud, dynamodb, west, simple, step_s):
     """Any order of writes and deletions in three regions ends in the same table; at different times, in the latest one."""
-    south = cloud.client("dynamodb", region_name="ap-south-1")
+    south = cloud.client("dynamodb", region="ap-south-1")
     add(dynamodb, simple)
     add(dynamodb, simple, "ap-south-1")
     assert replicas(south, simple) == {"us-east-1": "ACTIVE", WEST: "ACTIVE"}

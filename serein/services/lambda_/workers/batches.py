@@ -182,7 +182,8 @@ class Batches:
 
     async def _pause(self, acting: Context, failures: int) -> None:
         pause_s = _RETRY_PAUSE_S * 2.0 ** min(failures - 1, _EXPONENT_MAX)
-        await acting.clock.sleep_until(acting.clock.now() + min(pause_s, _RETRY_PAUSE_S_MAX))
+        pause_s = min(pause_s, _RETRY_PAUSE_S_MAX)
+        await acting.clock.sleep_until(acting.clock.now() + pause_s, patience_s=pause_s)
 
     # The checkpoint.
 

@@ -85,7 +85,7 @@ class QueuePoller:
                 self._limit = min(self._limit + CONCURRENCY_STEP, CONCURRENCY_MAX)
                 continue
             self._freed = asyncio.get_running_loop().create_future()
-            alarm = asyncio.ensure_future(self._cx.clock.sleep_until(now + 1.0))
+            alarm = asyncio.ensure_future(self._cx.clock.sleep_until(now + 1.0, patience_s=1.0))
             await asyncio.wait((self._freed, alarm), return_when=asyncio.FIRST_COMPLETED)
             alarm.cancel()
 

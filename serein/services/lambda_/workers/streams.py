@@ -51,11 +51,24 @@ class StreamPoller:
                     pause_s = _LOOK_FOR_SHARDS_S
                 except AwsError:
                     pause_s = _TROUBLE_PAUSE_S
-                clock = self._cx.clock
-                await clock.sleep_until(clock.now() + pause_s, patience_s=pause_s)
+                await self._rest(pause_s)
         finally:
             for task in self._lanes.values():
                 task.cancel()
+
+    async def _rest(self, pause_s: float) -> None:
+        """Until it is time to look again, or a lane has come to the end of its shard: others may follow it."""
+        clock = self._cx.clock
+        sleep = clock.sleep_until(clock.now() + pause_s, patience_s=pause_s)
+        alarm = asyncio.ensure_future(sleep)
+        working = {task for task in self._lanes.values() if not task.done()}
+        try:
+            await asyncio.wait({alarm, *working}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+        if any(task.done() and not task.cancelled() and task.exception() for task in working):
+            # One that failed is not started again at once.
+            await clock.sleep_until(clock.now() + _TROUBLE_PAUSE_S, patience_s=_TROUBLE_PAUSE_S)
 
     async def _start_lanes(self) -> None:
         mapping = self._mapping
