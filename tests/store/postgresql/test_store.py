@@ -99,6 +99,25 @@ def test_a_transaction_on_stale_caches_runs_again(url: str) -> None:
     live(url, 2, story)
 
 
+def test_a_transaction_that_only_looks_at_caches_is_not_answered_from_stale_ones(url: str) -> None:
+    async def story(one: PostgresStore, other: PostgresStore) -> None:
+        await one.transact(lambda tx: tx.put(KEPT, thing("a", 1, "0")))
+        await see(other, lambda s: s.get(KEPT, "a", 1))
+        for number in range(1, 20):
+            note = str(number)
+            await one.transact(lambda tx, note=note: tx.put(KEPT, thing("a", 1, note)))
+
+            def refuse(tx: Transaction) -> None:
+                found = tx.get(KEPT, "a", 1)
+                assert found is not None
+                raise ValueError(found.note)
+
+            with pytest.raises(ValueError, match=f"^{note}$"):
+                await other.transact(refuse)
+
+    live(url, 2, story)
+
+
 def test_versions_of_tables_that_are_not_watched_are_never_equal(url: str) -> None:
     async def story(node: PostgresStore) -> None:
         await node.transact(lambda tx: tx.put(PLAIN, thing("a", 1)))

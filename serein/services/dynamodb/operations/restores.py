@@ -34,9 +34,19 @@ Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
+_ON_TARGET = (
+    "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem",
+)  # fmt: skip
+
+
 def needs_of_target(call: Call) -> Iterable[Need]:
-    """A restore is judged on its target as well."""
-    yield Need(f"dynamodb:{call.operation}", table_arn(call, call.params["TargetTableName"]))
+    """A restore is judged on its target as well, which it reads and writes in the caller's name.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
+    """
+    target = table_arn(call, call.params["TargetTableName"])
+    for action in (call.operation, *_ON_TARGET):
+        yield Need(f"dynamodb:{action}", target)
 
 
 def source_of(call: Call) -> str:

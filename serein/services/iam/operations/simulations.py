@@ -5,8 +5,14 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from serein.contracts.organization import (
+    SERVICE_CONTROL_POLICY,
+    controls_of,
+    place_or_none,
+)
 from serein.engines.policy import Decision, MalformedPolicy, Policy, decide, parse_policy
 from serein.engines.policy import Request as Question
 from serein.kernel.calls import Call
@@ -48,7 +54,7 @@ def simulate_principal_policy(read: Read, request: Request) -> Answer:
         raise NoSuchEntityException(f"The entity {arn} cannot be found.")
     identity, boundary = policies_of_entity(read.snapshot, *entity, Compiled())
     further = _compiled(request.get("PolicyInputList") or (), "PolicyInputList")
-    return _simulate(request, [*identity, *further], boundary, arn)
+    return _simulate(request, [*identity, *further], boundary, arn, _controls(read))
 
 
 def _entity_or_none(
@@ -64,8 +70,30 @@ def _entity_or_none(
     return None if role is None else ("role", role)
 
 
+class _Circumstances:
+    """The condition keys that a simulation was given, and those that statements asked for in vain."""
+
+    def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        self._given = {
+            str(entry["ContextKeyName"]).lower(): entry.get("ContextKeyValues") or []
+            for entry in entries
+            if entry.get("ContextKeyName")
+        }
+        self.missing: dict[str, None] = {}
+
+    def __call__(self, key: str) -> Sequence[str] | None:
+        found = self._given.get(key)
+        if found is None:
+            self.missing[key] = None
+        return found
+
+
 def _simulate(
-    request: Request, identity: Sequence[Policy], boundary: Policy | None, arn: str
+    request: Request,
+    identity: Sequence[Policy],
+    boundary: Policy | None,
+    arn: str,
+    controls: Sequence[Sequence[Policy]] = (),
 ) -> Answer:
     bounds = _compiled(
         request.get("PermissionsBoundaryPolicyInputList") or (), "PermissionsBoundary"
@@ -75,15 +103,12 @@ def _simulate(
         resource = parse_policy(resource_text, "resource") if resource_text else None
     except MalformedPolicy as error:
         raise InvalidInputException(error.message) from error
-    context = {
-        entry["ContextKeyName"].lower(): entry.get("ContextKeyValues") or []
-        for entry in request.get("ContextEntries") or ()
-    }
     caller = request.get("CallerArn") or arn
     bound = bounds[0] if bounds else boundary
     results: list[tuple[str, Answer]] = []
     for action in request["ActionNames"]:
         for target in request.get("ResourceArns") or ["*"]:
+            asked = _Circumstances(request.get("ContextEntries") or ())
             question = Question(
                 action=action,
                 resource=target,
@@ -91,10 +116,20 @@ def _simulate(
                 arn=caller,
                 account=caller.split(":")[4] if caller.count(":") >= 5 else "",
                 name=caller.rpartition("/")[2],
-                context=context.get,
+                context=asked,
             )
-            decision = decide(question, identity, resource, boundary=bound)
-            results.append((f"{len(results):06}", _result(action, target, decision)))
+            decision = decide(question, identity, resource, boundary=bound, scps=controls)
+            result = _result(action, target, decision)
+            if bound is not None:
+                within = bound.denial(question) is None and bound.allowance(question) is not None
+                result["PermissionsBoundaryDecisionDetail"] = {
+                    "AllowedByPermissionsBoundary": within
+                }
+            if controls:
+                allowed = decision.kind != "scp"
+                result["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
+            result["MissingContextValues"] = sorted(asked.missing)
+            results.append((f"{len(results):06}", result))
     return page(
         "simulation",
         "EvaluationResults",
@@ -103,6 +138,22 @@ def _simulate(
         lambda numbered: numbered[1],
         lambda numbered: numbered[0],
     )
+
+
+def _controls(read: Read) -> list[list[Policy]]:
+    """The service control policies that bind the account, level by level."""
+    place = place_or_none(read.snapshot, read.account)
+    if place is None:
+        return []
+    compiled = Compiled()
+    return [
+        [
+            policy
+            for control in level
+            if (policy := compiled.policy_or_none(control.document, "scp", control.arn)) is not None
+        ]
+        for level in controls_of(read.snapshot, place, SERVICE_CONTROL_POLICY)
+    ]
 
 
 _WORDS = {"allowed": "allowed", "explicit_deny": "explicitDeny", "implicit_deny": "implicitDeny"}
@@ -117,5 +168,4 @@ def _result(action: str, target: str, decision: Decision) -> Answer:
         "EvalResourceName": target,
         "EvalDecision": _WORDS[decision.outcome],
         "MatchedStatements": matched,
-        "MissingContextValues": [],
     }

@@ -18,7 +18,7 @@ from serein.services.sqs.model import (
     SendMessageRequest,
     SendMessageResult,
 )
-from serein.services.sqs.records import Message, Queue
+from serein.services.sqs.records import Attribute, Message, Queue
 from serein.services.sqs.rules import fifo, standard
 from serein.services.sqs.rules.batches import check_batch, failed
 from serein.services.sqs.rules.contents import (
@@ -41,7 +41,7 @@ def send_message(tx: Tx, request: SendMessageRequest) -> SendMessageResult:
     """Append a message to a queue; it shows itself once its delay is over."""
     queue = find_queue(tx, request["QueueUrl"])
     message = _message_of(tx, queue, request, "are invalid")
-    return _add(tx, queue, message)
+    return _add(tx, queue, message, says_more="MessageSystemAttributes" in request)
 
 
 @operation("SendMessageBatch", on=queue_of, action="sqs:SendMessage")
@@ -66,7 +66,7 @@ def send_message_batch(tx: Tx, request: SendMessageBatchRequest) -> SendMessageB
             message = _message_of(
                 tx, queue, cast("SendMessageRequest", entry), "cannot be validated"
             )
-            sent = _add(tx, queue, message)
+            sent = _add(tx, queue, message, says_more="MessageSystemAttributes" in entry)
             result.setdefault("Successful", []).append({"Id": entry["Id"], **sent})
         except AwsError as error:
             result.setdefault("Failed", []).append(failed(entry["Id"], error))
@@ -89,6 +89,9 @@ def _message_of(tx: Tx, queue: Queue, request: SendMessageRequest, words: str) -
     attributes = read_attributes(request.get("MessageAttributes"))
     check_size(size_of(body, attributes), queue.body_bytes_max, words)
     system = read_system_attributes(request.get("MessageSystemAttributes"))
+    if tx.scope.trace:
+        # https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html: the HTTP header, where no attribute says more.
+        system.setdefault("AWSTraceHeader", Attribute("String", tx.scope.trace))
     delay_s = _delay_of(queue, request.get("DelaySeconds"))
     return Message(
         queue=queue.id,
@@ -142,8 +145,8 @@ def _dedup_of(queue: Queue, given: str | None, body: str) -> str:
     return content_dedup_id(body)
 
 
-def _add(tx: Tx, queue: Queue, message: Message) -> SendMessageResult:
-    """Put the message into the queue; what its sender is told."""
+def _add(tx: Tx, queue: Queue, message: Message, *, says_more: bool) -> SendMessageResult:
+    """Put the message into the queue; what its sender, who gave system attributes or not, is told."""
     if queue.fifo:
         message = fifo.add(tx, queue, message)
     else:
@@ -155,7 +158,7 @@ def _add(tx: Tx, queue: Queue, message: Message) -> SendMessageResult:
     }
     if message.attributes:
         result["MD5OfMessageAttributes"] = attributes_digest(message.attributes)
-    if message.system:
+    if says_more and message.system:
         result["MD5OfMessageSystemAttributes"] = attributes_digest(message.system)
     if queue.fifo:
         result["SequenceNumber"] = fifo.sequence_number(message.order)
