@@ -27,7 +27,7 @@ from serein.assembly import Config, House
 from serein.cli.up import GARBAGE_THRESHOLD
 from serein.front.connection import Connection
 from serein.front.server import Server
-from serein.kernel.calls import Call, Scope, root_of
+from serein.kernel.calls import Call, root_of
 from serein.kernel.operations import Read
 
 REPEATS = 300

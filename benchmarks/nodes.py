@@ -128,7 +128,9 @@ def main() -> None:
         alone = begin("--data", stack.enter_context(tempfile.TemporaryDirectory()))
         alone.prepare(cases)
         nodes = [begin("--store", server.url("bench"))]
-        nodes += [begin("--store", server.url("bench"), like=nodes[0]) for _ in range(max(counts) - 1)]
+        nodes += [
+            begin("--store", server.url("bench"), like=nodes[0]) for _ in range(max(counts) - 1)
+        ]
         for node in nodes:
             node.prepare(cases)
         groups = [Group("sqlite", [alone], [])]

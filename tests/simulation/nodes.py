@@ -13,7 +13,7 @@ from serein.base.clock import ManualClock
 from serein.base.ids import SeededRandomness
 from serein.kernel.leasing import Leasing
 from serein.store.blobs import Blobs
-from serein.store.interface import Snapshot, Store, StoreUnavailable, Transaction
+from serein.store.interface import Snapshot, StoreUnavailable, Transaction
 from serein.store.room import Room
 from tests.simulation.disk import SimStore
 
@@ -106,8 +106,10 @@ class Node(House):
         self.number = number
         self.rng = rng
         self.others = others
-        self.tasks: set[asyncio.Task[Any]] = set()
-        super().__init__(Config(), clock=clock, randomness=SeededRandomness(rng.getrandbits(64)))
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        """In the order in which they began: a set's order would be another one in each run."""
+        seeded = SeededRandomness(rng.getrandbits(64))
+        super().__init__(Config(), clock=clock, randomness=seeded, store=way)
         ring_here = self.doorbell.ring_here
 
         def ring(arn: str) -> None:
@@ -119,9 +121,6 @@ class Node(House):
                     other.doorbell.ring_here(arn)
 
         self.doorbell.ring = ring  # type: ignore[method-assign]
-
-    def _make_store(self) -> Store:
-        return self.way
 
     def _make_leasing(self) -> Leasing | None:
         if self.is_alone:
@@ -143,6 +142,6 @@ def remember(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> as
     context = more.get("context")
     node = NODE.get() if context is None else context.get(NODE)
     if node is not None:
-        node.tasks.add(task)
-        task.add_done_callback(node.tasks.discard)
+        node.tasks[task] = None
+        task.add_done_callback(lambda done: node.tasks.pop(done, None))
     return task

@@ -60,6 +60,13 @@ class Deploying:
         given = {name: value for name, value in params.items() if value is not None}
         return await self.cx.call(self.cx.make_call(service, operation, given))
 
+    async def call_in(
+        self, region: str, service: str, operation: str, **params: Any
+    ) -> dict[str, Any]:
+        """`call`, in another region than the stack's."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return await self.cx.call(self.cx.make_call(service, operation, given, region=region))
+
     def name(self, length_max: int, *, lower: bool = False) -> str:
         """A name as CloudFormation makes them: `stack-Logical-RANDOM`, shortened to fit.
 
@@ -78,7 +85,7 @@ class Deploying:
         """A `Tags` property (`[{"Key", "Value"}]` or a map) as a dict; the stack's tags are in it already."""
         if isinstance(own, Mapping):
             return {str(key): str(value) for key, value in own.items()}
-        return {tag["Key"]: tag["Value"] for tag in own} if isinstance(own, list) else {}
+        return {tag["Key"]: tag.get("Value", "") for tag in own} if isinstance(own, list) else {}
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """An ARN in the stack's account and region."""

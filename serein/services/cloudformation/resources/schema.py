@@ -67,7 +67,7 @@ def with_tags(type_name: str, properties: Properties, tags: Mapping[str, str]) -
         return properties
     own = properties.get("Tags")
     if kind.get("type") == "array":
-        mine = {tag["Key"]: tag["Value"] for tag in own or ()}
+        mine = {tag["Key"]: tag.get("Value", "") for tag in own or ()}
         merged = [{"Key": key, "Value": value} for key, value in {**tags, **mine}.items()]
         return {**properties, "Tags": merged}
     return {**properties, "Tags": {**tags, **(own or {})}}

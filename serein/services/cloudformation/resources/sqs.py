@@ -111,6 +111,21 @@ async def _delete_policy(rx: Deploying, physical_id: str, properties: Properties
     await _put_policy(rx, properties.get("Queues", []), "")
 
 
+async def _create_inline(rx: Deploying, properties: Properties) -> Deployed:
+    await _put_policy(rx, [properties["Queue"]], _text(properties["PolicyDocument"]))
+    return Deployed(physical_id=properties["Queue"])
+
+
+async def _update_inline(
+    rx: Deploying, physical_id: str, properties: Properties, before: Properties
+) -> Deployed:
+    return await _create_inline(rx, properties)
+
+
+async def _delete_inline(rx: Deploying, physical_id: str, properties: Properties) -> None:
+    await _put_policy(rx, [physical_id], "")
+
+
 TYPES = (
     ResourceType(
         name="AWS::SQS::Queue",
@@ -124,5 +139,11 @@ TYPES = (
         create=_create_policy,
         update=_update_policy,
         delete=_delete_policy,
+    ),
+    ResourceType(
+        name="AWS::SQS::QueueInlinePolicy",
+        create=_create_inline,
+        update=_update_inline,
+        delete=_delete_inline,
     ),
 )

@@ -1,13 +1,10 @@
-"""The whole house put together by hand: the only file that names every service and every engine."""
+"""The whole house put together by hand: the only file that names every service."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
-import os
 import socket
-import ssl
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from serein.assembly.config import Config, StartFailure
+from serein.assembly.stores import Handler, Lift, make_store
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
 from serein.base.later import later
@@ -65,65 +64,21 @@ from serein.services.lambda_.functions import Functions
 from serein.store.errors import StoreError, StoreUnavailable
 from serein.store.interface import Store
 from serein.store.memory import MemoryStore
-from serein.store.sqlite.engine import SqliteStore
 from serein.store.sqlite.shared import SharedSqliteStore
-from serein.store.tables import FORMS
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.models import Wire
 
 if TYPE_CHECKING:
-    from serein.front import tls
+    from serein.assembly import certificates
 else:
-    tls = later("serein.front.tls")
-
-Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
-
-
-class StartFailure(Exception):
-    """Serein cannot start; the message says why and how to mend it."""
-
-
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What `serein up` was told. `data` None keeps everything in memory."""
-
-    host: str = "127.0.0.1"
-    port: int = 4566
-    data: Path | None = None
-    store: str | None = None
-    """The address of a database that several nodes share, in place of `data`."""
-    blobs: str | None = None
-    """The bucket of the bytes of objects, where they are not to lie in that database."""
-    auth_open: bool = True
-    auth_records: bool = False
-    """Whether what would be refused to a principal is recorded and allowed."""
-    account: str = "000000000000"
-    region: str = "us-east-1"
-    tls_port: int | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    development: bool = False
-    """Whether the clock may be moved and faults set."""
-    grace_s: float = 5.0
-    dynamodb_limits: bool = False
-    isolation: str = "auto"
-    """`required`: functions run sandboxed or not at all. `off`: as plain processes."""
-    processes_max: int = 64
-    """How many functions run at a time."""
-    free_bytes_min: int | None = None
-    """Less free on the disk of `data`, and only what removes is written. None: 200 MB, at most 5 % of the disk."""
-    ephemeral: bool = False
-    """Whether `data` (of several worker processes) is a folder in memory that goes at the end."""
-
-    @property
-    def is_ephemeral(self) -> bool:
-        """Whether nothing is left behind."""
-        return self.ephemeral or (self.data is None and self.store is None)
+    certificates = later("serein.assembly.certificates")
 
 
 class House:
     """One running Serein.
 
-    `open` makes store and services ready (what tests use); `start` also listens. `stop` undoes whichever was done.
+    `open` makes store and services ready (what tests use); `start` also listens. `stop` undoes whichever was done. Without a
+    `store` the configuration says which one to make.
     """
 
     def __init__(
@@ -133,6 +88,7 @@ class House:
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         crew: Crew | None = None,
+        store: Store | None = None,
     ) -> None:
         self.config = config
         self.crew = crew
@@ -145,9 +101,10 @@ class House:
         self.doorbell = Doorbell(self.clock)
         if crew is not None:
             crew.connect(self.doorbell)
-        self._lifts: Callable[[Handler], Handler] | None = None
-        """How a handler has to run where reads wait for a network."""
-        self.store = self._make_store()
+        self._lift: Lift | None = None
+        if store is None:
+            store, self._lift = make_store(config, crew, self.doorbell)
+        self.store = store
         self.identities = iam.StoredIdentities(self.clock)
         self.functions = Functions(
             self._pool_settings(), crew.siblings if crew is not None else None
@@ -220,35 +177,6 @@ class House:
             required=config.isolation == "required",
         )
         return settings if self.crew is None else self.crew.share_of(settings)
-
-    def _make_store(self) -> Store:
-        if self.config.store is not None:
-            return self._make_postgres(self.config.store)
-        if self.config.data is None:
-            return MemoryStore()
-        if self.crew is not None:
-            return self.crew.store_in(self.config.data, self.config.free_bytes_min)
-        return SqliteStore(self.config.data, free_bytes_min=self.config.free_bytes_min, forms=FORMS)
-
-    def _make_postgres(self, address: str) -> Store:
-        # Loaded only here: who has no PostgreSQL does not wait for its driver.
-        module = importlib.import_module("serein.store.postgresql.store")
-        try:
-            blobs: Any = None
-            if self.config.blobs is not None:
-                bucket = importlib.import_module("serein.front.bucket_blobs")
-                blobs = bucket.BucketBlobs(bucket.bucket_of(self.config.blobs, os.environ))
-            store: Any = module.PostgresStore(address, blobs=blobs)
-        except StoreError as error:
-            raise StartFailure(str(error)) from error
-        store.bell.on_ring, store.bell.on_everybody = (
-            self.doorbell.ring_here,
-            self.doorbell.ring_all_here,
-        )
-        self.doorbell.elsewhere = store.bell
-        self._lifts = module.as_coroutine
-        made: Store = store
-        return made
 
     def _make_front(self) -> Front:
         config = self.config
@@ -324,7 +252,7 @@ class House:
         return self.front.handle(request)
 
     def _handler(self, handler: Handler) -> Handler:
-        return handler if self._lifts is None else self._lifts(handler)
+        return handler if self._lift is None else self._lift(handler)
 
     async def open(self) -> None:
         """Make the store ready and start courier and workers. Raises StartFailure."""
@@ -394,9 +322,19 @@ class House:
             else:
                 port = await server.listen(config.host, config.port)
             if config.tls_port is not None and self.crew is not None:
-                server.share(sockets[1], self.crew.siblings, tls=self._tls(), tls_only=True)
+                server.share(
+                    sockets[1],
+                    self.crew.siblings,
+                    tls=certificates.tls_context(config, self.clock.wall()),
+                    tls_only=True,
+                )
             elif config.tls_port is not None:
-                await server.listen(config.host, config.tls_port, tls=self._tls(), tls_only=True)
+                await server.listen(
+                    config.host,
+                    config.tls_port,
+                    tls=certificates.tls_context(config, self.clock.wall()),
+                    tls_only=True,
+                )
         except OSError as error:
             await self.stop()
             raise StartFailure(
@@ -420,20 +358,6 @@ class House:
                 "Functions cannot be isolated here, and --isolation required was given: "
                 + "; ".join(found.reasons)
             )
-
-    def _tls(self) -> ssl.SSLContext:
-        config = self.config
-        try:
-            if config.tls_cert is not None and config.tls_key is not None:
-                return tls.server_context(config.tls_cert, config.tls_key)
-            folder = config.data or Path(tempfile.mkdtemp(prefix="serein-"))
-            return tls.server_context(
-                *tls.kept_self_signed(
-                    folder / "tls", self.clock.wall(), tls.host_names([config.region])
-                )
-            )
-        except (OSError, ssl.SSLError) as error:
-            raise StartFailure(f"The TLS certificate cannot be used: {error}") from error
 
     async def stop(self) -> None:
         """Let requests under way finish, then stop workers, functions and the store."""
@@ -494,7 +418,7 @@ class House:
     def waits_for_the_world(self) -> bool:
         """Whether something outside the clock is under way (functions, threads): tests then wait for real."""
         store: Any = self.store
-        is_asking = self._lifts is not None and store.is_busy
+        is_asking = self._lift is not None and store.is_busy
         return self.outbound.in_flight > 0 or self.functions.busy > 0 or is_asking
 
     def idle(self) -> bool:
