@@ -78,9 +78,7 @@ async def _update_target(
     return _target(properties)
 
 
-async def _sync_tags(
-    rx: Deploying, arn: str, properties: Properties, before: Properties
-) -> None:
+async def _sync_tags(rx: Deploying, arn: str, properties: Properties, before: Properties) -> None:
     added, removed = tag_changes(rx.tags(properties.get("Tags")), rx.tags(before.get("Tags")))
     if added:
         await rx.call(SERVICE, "TagResource", ResourceARN=arn, Tags=added)
@@ -101,7 +99,7 @@ async def _sync_actions(rx: Deploying, properties: Properties, before: Propertie
             try:
                 await rx.call(SERVICE, "DeleteScheduledAction", ScheduledActionName=name, **place)
             except AwsError as error:
-                if not _is_missing(error):
+                if not is_gone(error):
                     raise
     for name, action in after.items():
         if was.get(name) != action:
@@ -119,10 +117,6 @@ def _time(action: Properties, key: str) -> float | None:
     except ValueError:
         raise ResourceFailure(f"{key} of a scheduled action is not a time: {text}") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _is_missing(error: AwsError) -> bool:
-    return is_gone(error) or error.code == "ObjectNotFoundException"
 
 
 async def _delete_target(rx: Deploying, physical_id: str, properties: Properties) -> None:
@@ -191,16 +185,12 @@ async def _update_policy(
 
 
 async def _delete_policy(rx: Deploying, physical_id: str, properties: Properties) -> None:
-    try:
-        await rx.call(
-            SERVICE,
-            "DeleteScalingPolicy",
-            PolicyName=properties["PolicyName"],
-            **_place_of_policy(properties),
-        )
-    except AwsError as error:
-        if not _is_missing(error):
-            raise
+    await rx.call(
+        SERVICE,
+        "DeleteScalingPolicy",
+        PolicyName=properties["PolicyName"],
+        **_place_of_policy(properties),
+    )
 
 
 TYPES = (

@@ -110,6 +110,7 @@ async def _create_function(rx: Deploying, properties: Properties) -> Deployed:
             FunctionName=name,
             Code=_code(properties),
             PackageType=properties.get("PackageType"),
+            CodeSigningConfigArn=properties.get("CodeSigningConfigArn"),
             Tags=_tags(rx, properties) or None,
             **_configuration(properties),
         )
@@ -120,14 +121,34 @@ async def _create_function(rx: Deploying, properties: Properties) -> Deployed:
     answer = await _settled(rx, name)
     if "ReservedConcurrentExecutions" in properties:
         await _reserve(rx, name, properties)
-    if "RecursiveLoop" in properties:
+    await _sync_loop(rx, name, properties, {})
+    return _function(answer)
+
+
+async def _sync_loop(rx: Deploying, name: str, properties: Properties, before: Properties) -> None:
+    wanted = properties.get("RecursiveLoop", "Terminate")
+    if wanted != before.get("RecursiveLoop", "Terminate"):
+        await rx.call(
+            "lambda", "PutFunctionRecursionConfig", FunctionName=name, RecursiveLoop=wanted
+        )
+
+
+async def _sync_signing(
+    rx: Deploying, name: str, properties: Properties, before: Properties
+) -> None:
+    """Hold the function to another code signing configuration, or to none."""
+    wanted = properties.get("CodeSigningConfigArn")
+    if wanted == before.get("CodeSigningConfigArn"):
+        return
+    if wanted:
         await rx.call(
             "lambda",
-            "PutFunctionRecursionConfig",
+            "PutFunctionCodeSigningConfig",
             FunctionName=name,
-            RecursiveLoop=properties["RecursiveLoop"],
+            CodeSigningConfigArn=wanted,
         )
-    return _function(answer)
+    else:
+        await rx.call("lambda", "DeleteFunctionCodeSigningConfig", FunctionName=name)
 
 
 async def _reserve(rx: Deploying, name: str, properties: Properties) -> None:
@@ -175,6 +196,8 @@ def _function(answer: dict[str, Any]) -> Deployed:
 async def _update_function(
     rx: Deploying, physical_id: str, properties: Properties, before: Properties
 ) -> Deployed:
+    await _sync_signing(rx, physical_id, properties, before)
+    await _sync_loop(rx, physical_id, properties, before)
     code, code_before = _code(properties), _code(before)
     if code != code_before or properties.get("Architectures") != before.get("Architectures"):
         await rx.call(

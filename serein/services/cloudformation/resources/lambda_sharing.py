@@ -93,9 +93,7 @@ async def _create_permission(rx: Deploying, properties: Properties) -> Deployed:
 
 async def _delete_permission(rx: Deploying, physical_id: str, properties: Properties) -> None:
     arn, _, statement = physical_id.rpartition("#")
-    await rx.call(
-        "lambda", "RemoveLayerVersionPermission", StatementId=statement, **_version(arn)
-    )
+    await rx.call("lambda", "RemoveLayerVersionPermission", StatementId=statement, **_version(arn))
 
 
 TYPES = (

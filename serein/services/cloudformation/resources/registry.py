@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 from serein.services.cloudformation.resources import (
     apigatewayv2,
+    applicationautoscaling,
     cloudformation,
     dynamodb,
+    dynamodb_global,
     iam,
     iam_more,
     iam_users,
     lambda_,
     lambda_more,
+    lambda_sharing,
     logs,
     organizations,
     s3,
@@ -26,13 +29,16 @@ TYPES: Mapping[str, ResourceType] = {
     kind.name: kind
     for module in (
         apigatewayv2,
+        applicationautoscaling,
         cloudformation,
         dynamodb,
+        dynamodb_global,
         iam,
         iam_more,
         iam_users,
         lambda_,
         lambda_more,
+        lambda_sharing,
         logs,
         organizations,
         s3,
