@@ -12,7 +12,7 @@ from tests.clients.programs import ROOT
 from tests.running import RunningSerein
 
 MODULES = ROOT / ".clients" / "node_modules"
-SCRIPT = Path(__file__).parent / "javascript" / "clients.mjs"
+SCRIPTS = Path(__file__).parent / "javascript"
 
 pytestmark = [
     pytest.mark.clients,
@@ -23,10 +23,11 @@ pytestmark = [
 ]
 
 
-def test_sdk_for_javascript(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", ["clients.mjs", "documents.mjs"])
+def test_sdk_for_javascript(tmp_path: Path, script: str) -> None:
     with RunningSerein(tmp_path / "data") as serein:
         done = subprocess.run(
-            ["node", str(SCRIPT)],
+            ["node", str(SCRIPTS / script)],
             env={**serein.environment(), "SEREIN_NODE_MODULES": str(MODULES)},
             capture_output=True,
             text=True,

@@ -142,7 +142,7 @@ def test_billing_of_a_table_with_an_index(stacks: Stacks) -> None:
 def test_what_a_table_cannot_have_is_refused(stacks: Stacks) -> None:
     vectors = [
         {
-            "IndexName": "v",
+            "IndexName": "vectors",
             "VectorAttribute": {"AttributeName": "v"},
             "Projection": {"ProjectionType": "ALL"},
             "Dimensions": 3,
@@ -152,6 +152,25 @@ def test_what_a_table_cannot_have_is_refused(stacks: Stacks) -> None:
     body = template("Table", **KEYS, BillingMode="PAY_PER_REQUEST", VectorIndexes=vectors)
     assert stacks.create("app", body)["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "Vector indexes are not supported" in stacks.failures("app")
+
+
+def test_an_update_that_fails_half_way_is_taken_back(stacks: Stacks) -> None:
+    """Warm throughput cannot be lowered; what came after it was never made, what came before is undone."""
+    keys = {**KEYS, "AttributeDefinitions": WITH_G, "BillingMode": "PAY_PER_REQUEST"}
+    by_pk = {**BY_G, "IndexName": "by-pk"}
+    first = template("Table", **keys, GlobalSecondaryIndexes=[BY_G])
+    second = template(
+        "Table",
+        **keys,
+        GlobalSecondaryIndexes=[by_pk],
+        StreamSpecification={"StreamViewType": "NEW_IMAGE"},
+        WarmThroughput={"ReadUnitsPerSecond": 1, "WriteUnitsPerSecond": 1},
+    )
+    name = done(stacks, stacks.create("app", first), "CREATE_COMPLETE")["Name"]
+    done(stacks, stacks.update("app", second), "UPDATE_ROLLBACK_COMPLETE")
+    table = stacks.cloud.client("dynamodb").describe_table(TableName=name)["Table"]
+    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["by-g"]
+    assert "StreamSpecification" not in table
 
 
 def global_table(*replicas: dict[str, Any], **properties: Any) -> str:
@@ -228,6 +247,34 @@ def test_a_global_table(stacks: Stacks) -> None:
     assert [clients[region].list_tables()["TableNames"] for region in clients] == [[], [], []]
 
 
+def test_a_replica_that_cannot_be_made_is_taken_back(stacks: Stacks) -> None:
+    """The second of two new replicas is there already as another table; the first goes again."""
+    here, there, third = "us-east-1", "eu-west-1", "eu-central-1"
+    name = done(stacks, stacks.create("app", global_table({"Region": here})), "CREATE_COMPLETE")
+    other = stacks.cloud.client("dynamodb", region=third)
+    other.create_table(TableName=name["Name"], BillingMode="PAY_PER_REQUEST", **KEYS)
+    more = global_table({"Region": here}, {"Region": there}, {"Region": third})
+    done(stacks, stacks.update("app", more), "UPDATE_ROLLBACK_COMPLETE")
+    assert "already exists in region" in stacks.failures("app")
+    described = stacks.cloud.client("dynamodb").describe_table(TableName=name["Name"])["Table"]
+    assert not described.get("Replicas")
+    assert stacks.cloud.client("dynamodb", region=there).list_tables()["TableNames"] == []
+    assert other.list_tables()["TableNames"] == [name["Name"]]
+
+
+def test_a_kinesis_stream_that_is_not_there_is_told(stacks: Stacks) -> None:
+    arn = "arn:aws:kinesis:us-east-1:000000000000:stream/none"
+    body = template(
+        "Table",
+        **KEYS,
+        BillingMode="PAY_PER_REQUEST",
+        KinesisStreamSpecification={"StreamArn": arn},
+    )
+    assert stacks.create("app", body)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert stacks.failures("app").startswith("T: ")
+    assert stacks.cloud.client("dynamodb").list_tables()["TableNames"] == []
+
+
 def test_a_global_table_needs_its_own_region(stacks: Stacks) -> None:
     body = global_table({"Region": "eu-west-1"})
     assert stacks.create("app", body)["StackStatus"] == "ROLLBACK_COMPLETE"
@@ -283,3 +330,60 @@ def test_a_provisioned_global_table_is_scaled_in_every_region(stacks: Stacks) ->
     assert targets("us-east-1") == {"WriteCapacityUnits": 60}
     assert stacks.delete("app")["StackStatus"] == "DELETE_COMPLETE"
     assert targets("us-east-1") == targets("eu-west-1") == {}
+
+
+def test_an_index_and_another_billing_mode_reach_every_replica(stacks: Stacks) -> None:
+    """Capacity of replicas: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html"""
+    regions = ("us-east-1", "eu-west-1")
+    write = {"WriteCapacityAutoScalingSettings": scaling(5, 50)}
+    own = {
+        "ReadProvisionedThroughputSettings": {"ReadCapacityUnits": 3},
+        "GlobalSecondaryIndexes": [
+            {"IndexName": "by-g", "ReadProvisionedThroughputSettings": {"ReadCapacityUnits": 4}}
+        ],
+    }
+    shared: dict[str, Any] = {
+        "BillingMode": "PROVISIONED",
+        "WriteProvisionedThroughputSettings": write,
+        "AttributeDefinitions": WITH_G,
+        "GlobalSecondaryIndexes": [{**BY_G, "WriteProvisionedThroughputSettings": write}],
+    }
+    plain = {
+        **shared,
+        "AttributeDefinitions": KEYS["AttributeDefinitions"],
+        "GlobalSecondaryIndexes": [],
+    }
+    read = {"ReadProvisionedThroughputSettings": {"ReadCapacityUnits": 3}}
+
+    def tables(name: str) -> list[dict[str, Any]]:
+        clients = [stacks.cloud.client("dynamodb", region=region) for region in regions]
+        return [client.describe_table(TableName=name)["Table"] for client in clients]
+
+    def targets() -> list[int]:
+        found = []
+        for region in regions:
+            client = stacks.cloud.client("application-autoscaling", region=region)
+            told = client.describe_scalable_targets(ServiceNamespace="dynamodb")
+            found.append(len(told["ScalableTargets"]))
+        return found
+
+    first = global_table(*({"Region": region, **read} for region in regions), **plain)
+    name = done(stacks, stacks.create("app", first), "CREATE_COMPLETE")["Name"]
+    assert targets() == [1, 1]
+    second = global_table(*({"Region": region, **own} for region in regions), **shared)
+    done(stacks, stacks.update("app", second), "UPDATE_COMPLETE")
+    for table in tables(name):
+        units = table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]
+        assert (units["ReadCapacityUnits"], units["WriteCapacityUnits"]) == (4, 5)
+    assert targets() == [2, 2]
+    third = global_table(
+        {"Region": regions[0]},
+        {"Region": regions[1], "ReadOnDemandThroughputSettings": {"MaxReadRequestUnits": 9}},
+        WriteOnDemandThroughputSettings={"MaxWriteRequestUnits": 8},
+    )
+    done(stacks, stacks.update("app", third), "UPDATE_COMPLETE")
+    here, there = tables(name)
+    assert here["OnDemandThroughput"] == {"MaxWriteRequestUnits": 8}
+    assert there["OnDemandThroughput"] == {"MaxReadRequestUnits": 9, "MaxWriteRequestUnits": 8}
+    assert targets() == [0, 0]
+    assert stacks.delete("app")["StackStatus"] == "DELETE_COMPLETE"

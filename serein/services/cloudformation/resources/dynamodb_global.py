@@ -296,5 +296,6 @@ TYPES = (
         update=_update,
         delete=_delete,
         named_by="TableName",
+        undoes_partial=True,
     ),
 )

@@ -50,7 +50,8 @@ def _first(settings: Properties | None) -> int | None:
     """Auto Scaling's capacity before it has scaled anything."""
     if settings is None:
         return None
-    return int(settings.get("SeedCapacity", settings["MinCapacity"]))
+    least: int = settings["MinCapacity"]
+    return int(settings.get("SeedCapacity") or least)
 
 
 def targets(properties: Properties, replica: Properties) -> dict[Target, Properties]:

@@ -108,7 +108,8 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     """One type of resource. Without `update`, every change of a property replaces the resource.
 
     `named_by` is the property that names it (a replacement needs another name); `replaces` are properties, beyond
-    those that the schema marks, whose change needs a new resource. `free_form` types have no schema.
+    those that the schema marks, whose change needs a new resource. `free_form` types have no schema. `undoes_partial`:
+    an update that fails may have done a part already, and `update` back to what was finds out which.
     """
 
     name: str
@@ -118,6 +119,7 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     named_by: str = ""
     replaces: frozenset[str] = frozenset()
     free_form: bool = False
+    undoes_partial: bool = False
 
 
 def is_gone(error: AwsError) -> bool:

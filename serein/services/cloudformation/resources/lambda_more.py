@@ -12,6 +12,7 @@ from serein.services.cloudformation.resources.interface import (
     Deployed,
     Deploying,
     Properties,
+    ResourceFailure,
     ResourceType,
     exists_already,
     is_gone,
@@ -79,6 +80,29 @@ async def _delete_mapping(rx: Deploying, physical_id: str, properties: Propertie
         await rx.pause(WAIT_S)
 
 
+async def _provision(
+    rx: Deploying, function: str, qualifier: str, properties: Properties, before: Properties
+) -> None:
+    """Keep as many environments ready as `ProvisionedConcurrencyConfig` says, and wait until they are. Raises."""
+    name = "ProvisionedConcurrencyConfig"
+    wanted = properties.get(name)
+    if wanted == before.get(name):
+        return
+    place = {"FunctionName": function, "Qualifier": qualifier}
+    if wanted is None:
+        await rx.call("lambda", "DeleteProvisionedConcurrencyConfig", **place)
+        return
+    await rx.call("lambda", "PutProvisionedConcurrencyConfig", **wanted, **place)
+    for _ in range(WAITS_MAX):
+        answer = await rx.call("lambda", "GetProvisionedConcurrencyConfig", **place)
+        if answer["Status"] == "READY":
+            return
+        if answer["Status"] == "FAILED":
+            raise ResourceFailure(answer.get("StatusReason") or "Provisioned concurrency failed")
+        await rx.pause(WAIT_S)
+    raise ResourceFailure(f"Provisioned concurrency of {function}:{qualifier} did not become ready")
+
+
 async def _create_version(rx: Deploying, properties: Properties) -> Deployed:
     answer = await rx.call(
         "lambda",
@@ -90,6 +114,8 @@ async def _create_version(rx: Deploying, properties: Properties) -> Deployed:
     arn = answer["FunctionArn"]
     if not arn.endswith(f":{answer['Version']}"):
         arn = f"{arn}:{answer['Version']}"
+    rx.made = arn
+    await _provision(rx, properties["FunctionName"], answer["Version"], properties, {})
     return Deployed(physical_id=arn, attributes={"Version": answer["Version"], "FunctionArn": arn})
 
 
@@ -127,6 +153,8 @@ async def _create_alias(rx: Deploying, properties: Properties) -> Deployed:
         if not (rx.is_resumed and exists_already(error)):
             raise
         answer = await rx.call("lambda", "UpdateAlias", **_alias_params(properties))
+    rx.made = answer["AliasArn"]
+    await _provision(rx, properties["FunctionName"], properties["Name"], properties, {})
     return _alias(answer)
 
 
@@ -136,7 +164,9 @@ async def _update_alias(
     params = _alias_params(properties)
     if "RoutingConfig" in before:
         params.setdefault("RoutingConfig", {"AdditionalVersionWeights": {}})
-    return _alias(await rx.call("lambda", "UpdateAlias", **params))
+    answer = await rx.call("lambda", "UpdateAlias", **params)
+    await _provision(rx, properties["FunctionName"], properties["Name"], properties, before)
+    return _alias(answer)
 
 
 async def _delete_alias(rx: Deploying, physical_id: str, properties: Properties) -> None:

@@ -206,6 +206,9 @@ class ResourceSteps(Steps):
             updated_at=tx.now,
             suffix=new_suffix(tx) if reason else before.suffix,
         )
+        if not reason and TYPES[wish.type].undoes_partial:
+            # Should this fail half way, the way back begins at what was wanted.
+            resource = replace(resource, properties=wish.properties)
         put_resource(tx, self.stack, resource, self.deployment.token)
 
     def _updated(self, tx: Tx, wish: Wish, before: Resource, deployed: Deployed) -> None:
