@@ -66,8 +66,8 @@ def test_backup_export_import(aws: AwsCli, table: str) -> None:
     aws.text("dynamodb", "wait", "export-completed", *export)
     told = aws("dynamodb", "describe-export", *export)["ExportDescription"]
     folder = told["ExportManifest"].rpartition("/")[0] + "/data/"
-    aws.text("s3", "cp", "--recursive", f"s3://cli-exports/{folder}", "data")
-    lines = [gzip.decompress(path.read_bytes()) for path in (aws.folder / "data").iterdir()]
+    aws.text("s3", "cp", "--recursive", f"s3://cli-exports/{folder}", "exported")
+    lines = [gzip.decompress(path.read_bytes()) for path in (aws.folder / "exported").iterdir()]
     assert [json.loads(line)["Item"]["pk"] for line in lines if line] == [{"S": "a"}]
     (aws.folder / "parameters.json").write_text(
         json.dumps(
