@@ -60,13 +60,16 @@ def binaries_or_none() -> Path | None:
 
 
 def _runs(folder: Path) -> bool:
-    try:
-        done = subprocess.run(
-            [*_other_user(), str(folder / "postgres"), "--version"], capture_output=True, cwd="/"
-        )
-    except OSError:
-        return False
-    return done.returncode == 0 and (folder / "initdb").exists()
+    # Both: where others may not look into the folder, the first still starts, and the second misses its libraries.
+    for program in ("postgres", "initdb"):
+        command = [*_other_user(), str(folder / program), "--version"]
+        try:
+            done = subprocess.run(command, capture_output=True, cwd="/")
+        except OSError:
+            return False
+        if done.returncode != 0 or b"Permission denied" in done.stderr:
+            return False
+    return True
 
 
 def _copied(folder: Path) -> Path:
