@@ -41,7 +41,7 @@ class TodoUser:
         path = f"/todos/{todo['id']}"
         assert self.ask("GET", path) == (
             200,
-            todo | {"done": False, "created_at": str(todo["created_at"])},
+            todo | {"done": False},
         )
         assert [t["id"] for t in self.ask("GET", "/todos")[1]["todos"]] == [todo["id"]]
         status, changed = self.ask("PUT", path, {"done": True})

@@ -34,5 +34,6 @@ def answer(status, value=None):
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json"},
-        "body": json.dumps(value, default=str),
+        # boto3 gives numbers as Decimal; the table has whole ones only.
+        "body": json.dumps(value, default=int),
     }
