@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
 
 from serein.base.arn import arn_or_none, make_arn
 from serein.contracts.change_streams import STREAMS, Stream
@@ -12,6 +15,9 @@ from serein.kernel.operations import Need, Read
 from serein.services.dynamodb.model import ResourceNotFoundException
 from serein.services.dynamodb.records import TABLES, Index, TableRecord
 from serein.services.dynamodb.rules.names import check_name
+from serein.store.tables import Table
+
+R = TypeVar("R", bound=Struct)
 
 _TABLE_PREFIX = "table/"
 
@@ -137,6 +143,16 @@ def stream_or_none(read: Read, arn: str) -> Stream | None:
     if parsed is None or len(parts) < 4 or parts[0] != "table" or parts[2] != "stream":
         return None
     return read.get(STREAMS, parsed.account, parsed.region, parts[1], parts[3])
+
+
+def listed_after(read: Read, table: Table[R], arn: str | None) -> Iterator[R]:
+    """The caller's backups, exports or imports behind the one with that ARN, in the order of their ARNs."""
+    return read.scan(
+        table,
+        (read.account, read.region),
+        start=(arn,) if arn else (),
+        start_after=arn is not None,
+    )
 
 
 def new_table_arn(read: Read, name: str) -> str:

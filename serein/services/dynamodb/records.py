@@ -188,8 +188,8 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that are to be removed: a deleted table's items and journal, or those of an index (`indexed`), of a time to live
-    (`expiries`), of a `backup`, or the `journal` alone."""
+    """Rows that are to be removed: a deleted table's items and what is kept about them, or those of an index (`indexed`), of a time to live
+    (`expiries`), of a `backup`; with `journal` only what is kept about the items, which a backup has taken over."""
 
     id: str
     indexed: bool

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Backup-and-Rest
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,7 +13,8 @@ from msgspec.structs import replace
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.calls import Call
 from serein.kernel.operations import Read, Tx, operation
-from serein.services.dynamodb.access import table_of, table_or_none
+from serein.kernel.pages import take_page
+from serein.services.dynamodb.access import listed_after, table_of, table_or_none
 from serein.services.dynamodb.model import (
     BackupInUseException,
     BackupNotFoundException,
@@ -25,12 +25,10 @@ from serein.services.dynamodb.model import (
     TableInUseException,
     TableNotFoundException,
 )
-from serein.services.dynamodb.records import ITEMS, Index, TableRecord
-from serein.services.dynamodb.recovery_records import BACKUPS, Backup, Copy
-from serein.services.dynamodb.rules.copying import begin_copy, copies_of, drop_rows
-from serein.services.dynamodb.rules.descriptions import key_schema
-from serein.services.dynamodb.rules.journal import micros
-from serein.services.dynamodb.rules.rows import row_size
+from serein.services.dynamodb.records import Index, TableRecord
+from serein.services.dynamodb.recovery_records import BACKUPS, Backup
+from serein.services.dynamodb.rules.copying import begin_copy, copies_of, copy_of, drop_rows
+from serein.services.dynamodb.rules.descriptions import figures_of, key_schema
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -56,28 +54,15 @@ def create_backup(tx: Tx, request: CreateBackupInput) -> Answer:
         raise TableInUseException(f"Table is being created: {table.name}")
     backup = new_backup(tx, table, request["BackupName"])
     tx.put(BACKUPS, backup)
-    begin_copy(
-        tx,
-        Copy(
-            id=backup.id,
-            account=table.account,
-            region=table.region,
-            source=table.name,
-            source_id=table.id,
-            source_kind="table",
-            as_of=micros(tx.now),
-            sink="backup",
-            sink_id=backup.rows_id,
-            target_arn=backup.arn,
-        ),
-    )
+    copy = copy_of(table, id=backup.id, as_of=tx.now, sink="backup", sink_id=backup.rows_id)
+    begin_copy(tx, replace(copy, target_arn=backup.arn))
     return {"BackupDetails": backup_details(backup)}
 
 
 def new_backup(tx: Tx, table: TableRecord, name: str, kind: str = "USER") -> Backup:
     """A backup of `table` that has no rows yet."""
     number = f"{int(tx.now * 1000):014d}-{tx.new_id()[:8]}"
-    size = sum(row_size(row) for _, row in islice(tx.scan(ITEMS, (table.id,)), 1000))
+    count, size = figures_of(tx, table.id)
     return Backup(
         account=table.account,
         region=table.region,
@@ -88,6 +73,7 @@ def new_backup(tx: Tx, table: TableRecord, name: str, kind: str = "USER") -> Bac
         created_at=tx.now,
         rows_id=tx.new_id(),
         kind=kind,
+        count=count,
         bytes=size,
     )
 
@@ -105,7 +91,6 @@ def keep_deleted_table(tx: Tx, table: TableRecord) -> bool:
         rows_id=table.id,
         deleted_table=True,
         status="AVAILABLE",
-        count=tx.count(ITEMS, (table.id,)),
         expires_at=tx.now + DELETED_TABLE_DAYS * 86_400,
     )
     tx.put(BACKUPS, backup)
@@ -152,29 +137,17 @@ def list_backups(read: Read, request: ListBackupsInput) -> Answer:
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
     if lower is not None and upper is not None and lower > upper:
         raise ValidationException("TimeRangeLowerBound must be before TimeRangeUpperBound")
-    start = request.get("ExclusiveStartBackupArn")
-    limit = request.get("Limit", PAGE)
-    found: list[Backup] = []
-    for backup in read.scan(
-        BACKUPS,
-        (read.account, read.region),
-        start=(start,) if start else (),
-        start_after=start is not None,
-    ):
-        if (
-            (name and backup.table.name != name)
-            or (wanted != "ALL" and backup.kind != wanted)
-            or (lower is not None and backup.created_at < lower)
-            or (upper is not None and backup.created_at >= upper)
-        ):
-            continue
-        found.append(backup)
-        if len(found) > limit:
-            break
-    answer: Answer = {"BackupSummaries": [_summary(backup) for backup in found[:limit]]}
-    if len(found) > limit:
-        answer["LastEvaluatedBackupArn"] = found[limit - 1].arn
-    return answer
+    wanted_here = (
+        backup
+        for backup in listed_after(read, BACKUPS, request.get("ExclusiveStartBackupArn"))
+        if (not name or backup.table.name == name)
+        and (wanted == "ALL" or backup.kind == wanted)
+        and (lower is None or backup.created_at >= lower)
+        and (upper is None or backup.created_at < upper)
+    )
+    found, last = take_page(wanted_here, request.get("Limit", PAGE), lambda one: one.arn)
+    answer: Answer = {"BackupSummaries": [_summary(backup) for backup in found]}
+    return answer if last is None else {**answer, "LastEvaluatedBackupArn": last}
 
 
 def backup_details(backup: Backup) -> Answer:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.calls import Call
 from serein.kernel.operations import Need, Read, Tx, operation
-from serein.services.dynamodb.access import find_table_by_arn
+from serein.kernel.pages import take_page
+from serein.services.dynamodb.access import find_table_by_arn, listed_after
 from serein.services.dynamodb.model import (
     DescribeExportInput,
     ExportConflictException,
@@ -24,9 +27,9 @@ from serein.services.dynamodb.model import (
     TableNotFoundException,
 )
 from serein.services.dynamodb.records import TableRecord
-from serein.services.dynamodb.recovery_records import EXPORTS, Copy, Export
-from serein.services.dynamodb.rules.copying import EXPORT_BELL, begin_copy
-from serein.services.dynamodb.rules.journal import earliest, micros
+from serein.services.dynamodb.recovery_records import EXPORTS, Export
+from serein.services.dynamodb.rules.copying import EXPORT_BELL, begin_copy, copy_of
+from serein.services.dynamodb.rules.journal import earliest
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -47,16 +50,24 @@ def export_of(call: Call) -> str:
     return arn
 
 
+def export_folder(request: Request) -> str:
+    """The key prefix below which exports with this request's prefix lie."""
+    prefix = str(request.get("S3Prefix") or "").strip("/")
+    return f"{prefix}/AWSDynamoDB/" if prefix else "AWSDynamoDB/"
+
+
 def needs_of_export(call: Call) -> Iterable[Need]:
     """Whoever exports must be allowed to write there."""
-    yield Need("s3:PutObject", f"arn:aws:s3:::{call.params['S3Bucket']}/*")
+    yield Need(
+        "s3:PutObject", f"arn:aws:s3:::{call.params['S3Bucket']}/{export_folder(call.params)}*"
+    )
 
 
 @operation(
     "ExportTableToPointInTime",
     on=table_of_export,
     needs=(needs_of_export,),
-    ignores=("S3BucketOwner", "FilterSpecification"),
+    ignores=("S3BucketOwner",),
 )
 def export_table_to_point_in_time(tx: Tx, request: ExportTableToPointInTimeInput) -> Answer:
     """Begin to write a table as it was, or what changed in a window, to a bucket. Needs point-in-time recovery."""
@@ -88,19 +99,8 @@ def export_table_to_point_in_time(tx: Tx, request: ExportTableToPointInTimeInput
     )
     tx.put(EXPORTS, export)
     if begin is None:
-        copy = Copy(
-            id=id,
-            account=table.account,
-            region=table.region,
-            source=table.name,
-            source_id=table.id,
-            source_kind="table",
-            as_of=micros(until),
-            sink="export",
-            sink_id=id,
-            target_arn=export.arn,
-        )
-        begin_copy(tx, copy)
+        copy = copy_of(table, id=id, as_of=until, sink="export", sink_id=id)
+        begin_copy(tx, replace(copy, target_arn=export.arn))
     tx.ring(EXPORT_BELL)
     return {"ExportDescription": export_description(export)}
 
@@ -166,17 +166,9 @@ def list_exports(read: Read, request: ListExportsInput) -> Answer:
     """The exports of an account and region, or of one table."""
     arn, start = request.get("TableArn"), request.get("NextToken")
     limit = request.get("MaxResults", PAGE)
-    found = []
-    for export in read.scan(
-        EXPORTS,
-        (read.account, read.region),
-        start=(start,) if start else (),
-        start_after=start is not None,
-    ):
-        if arn is None or export.table.arn == arn:
-            found.append(export)
-            if len(found) > limit:
-                break
+    listed = listed_after(read, EXPORTS, start)
+    wanted = (one for one in listed if arn is None or one.table.arn == arn)
+    found, last = take_page(wanted, limit, lambda one: one.arn)
     answer: Answer = {
         "ExportSummaries": [
             {
@@ -184,12 +176,10 @@ def list_exports(read: Read, request: ListExportsInput) -> Answer:
                 "ExportStatus": export.status,
                 "ExportType": export.request.get("ExportType", "FULL_EXPORT"),
             }
-            for export in found[:limit]
+            for export in found
         ]
     }
-    if len(found) > limit:
-        answer["NextToken"] = found[limit - 1].arn
-    return answer
+    return answer if last is None else {**answer, "NextToken": last}
 
 
 def export_description(export: Export) -> Answer:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.calls import Call
 from serein.kernel.operations import Need, Read, Tx, operation
-from serein.services.dynamodb.access import table_arn
+from serein.kernel.pages import take_page
+from serein.services.dynamodb.access import listed_after, table_arn
 from serein.services.dynamodb.model import (
     DescribeImportInput,
     ImportConflictException,
@@ -70,6 +71,8 @@ def import_table(tx: Tx, request: ImportTableInput) -> Answer:
                     )
                 return {"ImportTableDescription": import_description(known)}
     given = request["TableCreationParameters"]
+    if given.get("VectorIndexes"):
+        raise ValidationException("Vector indexes are not supported")
     name = given["TableName"]
     check_name(name)
     table = replace(new_table(tx, given, name), filling=True)
@@ -107,21 +110,11 @@ def list_imports(read: Read, request: ListImportsInput) -> Answer:
     """The imports of an account and region, or into one table."""
     arn, start = request.get("TableArn"), request.get("NextToken")
     limit = request.get("PageSize", PAGE)
-    found = []
-    for one in read.scan(
-        IMPORTS,
-        (read.account, read.region),
-        start=(start,) if start else (),
-        start_after=start is not None,
-    ):
-        if arn is None or one.table_arn == arn:
-            found.append(one)
-            if len(found) > limit:
-                break
-    answer: Answer = {"ImportSummaryList": [_summary(one) for one in found[:limit]]}
-    if len(found) > limit:
-        answer["NextToken"] = found[limit - 1].arn
-    return answer
+    listed = listed_after(read, IMPORTS, start)
+    wanted = (one for one in listed if arn is None or one.table_arn == arn)
+    found, last = take_page(wanted, limit, lambda one: one.arn)
+    answer: Answer = {"ImportSummaryList": [_summary(one) for one in found]}
+    return answer if last is None else {**answer, "NextToken": last}
 
 
 def _summary(found: Import) -> Answer:

@@ -14,11 +14,9 @@ from serein.contracts.change_streams import STREAMS
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.operations import Tx
 from serein.services.dynamodb.operations.tables import new_stream, remove_table, stream_label
-from serein.services.dynamodb.records import TABLES, TableRecord
-from serein.services.dynamodb.recovery_records import Copy
-from serein.services.dynamodb.rules.copying import begin_copy
-from serein.services.dynamodb.rules.journal import micros
-from serein.services.dynamodb.rules.replication import REPLICATION_BELL, replicas
+from serein.services.dynamodb.records import TABLES, TableRecord, Throughput
+from serein.services.dynamodb.rules.copying import begin_copy, copy_of
+from serein.services.dynamodb.rules.replication import REPLICATION_BELL, leave_group, replicas
 from serein.services.dynamodb.rules.schema import throughput_of
 
 Request = Mapping[str, Any]
@@ -77,42 +75,23 @@ def _created(
     tx.put(TABLES, target)
     tx.put(STREAMS, new_stream(target, tx.now))
     tx.put(TABLES, table)
-    copy = Copy(
-        id=tx.new_id(),
-        account=table.account,
-        region=table.region,
-        source=table.name,
-        source_id=table.id,
-        source_kind="table",
-        as_of=micros(tx.now),
-        sink="table",
-        sink_id=target.id,
-        target=target.name,
-        target_region=region,
-    )
-    begin_copy(tx, copy)
+    copy = copy_of(table, id=tx.new_id(), as_of=tx.now, sink="table", sink_id=target.id)
+    begin_copy(tx, replace(copy, target=target.name, target_region=region))
     tx.ring(REPLICATION_BELL)
     return tx.get(TABLES, table.account, table.region, table.name) or table
 
 
 def _replica(tx: Tx, table: TableRecord, region: str, given: Request) -> TableRecord:
     """The new table of another region: not to be used before it is filled."""
-    override = given.get("ProvisionedThroughputOverride") or {}
-    throughput = table.throughput
-    if override:
-        throughput = replace(throughput, read=override.get("ReadCapacityUnits", throughput.read))
-    key = given.get("KMSMasterKeyId", "")
-    return replace(
+    made = replace(
         table,
         region=region,
         id=tx.new_id(),
         arn=table.arn.replace(f":{table.region}:", f":{region}:", 1),
         created_at=tx.now,
         indexes=tuple(replace(index, id=tx.new_id()) for index in table.indexes),
-        throughput=throughput,
         stream_label=stream_label(tx.now),
-        sse_key_arn=key or (table.sse_key_arn if not table.regions else ""),
-        table_class=given.get("TableClassOverride") or table.table_class,
+        sse_key_arn="",
         deletion_protection=False,
         ttl_id=tx.new_id() if table.ttl_attribute else "",
         ttl_ready=bool(table.ttl_attribute),
@@ -120,10 +99,45 @@ def _replica(tx: Tx, table: TableRecord, region: str, given: Request) -> TableRe
         resource_policy="",
         resource_policy_revision="",
         insights={},
+        kinesis=(),
         copies=0,
+        copied_at=0,
         filling=True,
         restored=None,
     )
+    return _overridden(made, given)
+
+
+def _overridden(target: TableRecord, given: Request) -> TableRecord:
+    """A replica with what the request wants to be different there. Raises ValidationException."""
+    target = replace(
+        target,
+        throughput=_own_read(target.throughput, given.get("ProvisionedThroughputOverride")),
+        on_demand={**target.on_demand, **(given.get("OnDemandThroughputOverride") or {})},
+        table_class=given.get("TableClassOverride") or target.table_class,
+        sse_key_arn=given.get("KMSMasterKeyId") or target.sse_key_arn,
+    )
+    indexes = {index.name: index for index in target.indexes if index.global_}
+    for one in given.get("GlobalSecondaryIndexes") or ():
+        name = one["IndexName"]
+        index = indexes.get(name)
+        if index is None:
+            raise ValidationException(f"The table does not have the specified index: {name}")
+        indexes[name] = replace(
+            index,
+            throughput=_own_read(index.throughput, one.get("ProvisionedThroughputOverride")),
+            on_demand={**index.on_demand, **(one.get("OnDemandThroughputOverride") or {})},
+        )
+    kept = tuple(indexes.get(index.name, index) for index in target.indexes)
+    return replace(target, indexes=kept)
+
+
+def _own_read(throughput: Throughput, override: Request | None) -> Throughput:
+    """Replicas may read at a pace of their own; they all write at the same. Raises ValidationException."""
+    if not override or "ReadCapacityUnits" not in override:
+        return throughput
+    units = {"ReadCapacityUnits": override["ReadCapacityUnits"], "WriteCapacityUnits": 1}
+    return replace(throughput, read=throughput_of(units).read)
 
 
 def _deleted(tx: Tx, table: TableRecord, region: str) -> TableRecord:
@@ -135,29 +149,14 @@ def _deleted(tx: Tx, table: TableRecord, region: str) -> TableRecord:
     target = tx.get(TABLES, table.account, region, table.name)
     if target is not None:
         remove_table(tx, target)
-    return leave_group(tx, table, region)
-
-
-def leave_group(tx: Tx, table: TableRecord, region: str) -> TableRecord:
-    """Take a region out of a global table: for all that stay, and for `table`, which is given back."""
-    left = tuple(one for one in table.regions if one != region)
-    left = left if len(left) > 1 else ()
-    for other in replicas(tx, table):
-        if other.region != region:
-            tx.put(TABLES, replace(other, regions=left))
-    return replace(table, regions=left)
+    return replace(table, regions=leave_group(tx, table, region))
 
 
 def _update(tx: Tx, table: TableRecord, region: str, given: Request) -> None:
     target = tx.get(TABLES, table.account, region, table.name)
     if target is None or region not in table.regions:
         raise ValidationException(f"Replica: '{region}' not found for table '{table.name}'")
-    override = given.get("ProvisionedThroughputOverride")
-    if override:
-        units = {"ReadCapacityUnits": target.throughput.read, **override}
-        units["WriteCapacityUnits"] = target.throughput.write
-        read = throughput_of(units).read
-        target = replace(target, throughput=replace(target.throughput, read=read))
-    if given.get("TableClassOverride"):
-        target = replace(target, table_class=given["TableClassOverride"], table_class_since=tx.now)
-    tx.put(TABLES, target)
+    changed = _overridden(target, given)
+    if changed.table_class != target.table_class:
+        changed = replace(changed, table_class_since=tx.now)
+    tx.put(TABLES, changed)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from serein.engines.expressions.errors import ValidationException
 from serein.kernel.calls import Call
 from serein.kernel.operations import Need, Read, Tx, operation
@@ -22,11 +24,12 @@ from serein.services.dynamodb.model import (
     TableNotFoundException,
 )
 from serein.services.dynamodb.operations.backups import backup_of, find_backup
+from serein.services.dynamodb.operations.tables import sse_key_arn
 from serein.services.dynamodb.records import TABLES, Restored, TableRecord
 from serein.services.dynamodb.recovery_records import Copy
-from serein.services.dynamodb.rules.copying import begin_copy
+from serein.services.dynamodb.rules.copying import begin_copy, copy_of
 from serein.services.dynamodb.rules.descriptions import table_description
-from serein.services.dynamodb.rules.journal import earliest, micros
+from serein.services.dynamodb.rules.journal import earliest
 from serein.services.dynamodb.rules.names import check_name
 from serein.services.dynamodb.rules.restoring import restored_table
 
@@ -94,22 +97,8 @@ def restore_table_to_point_in_time(tx: Tx, request: RestoreTableToPointInTimeInp
         raise TableNotFoundException(f"Table not found: {given.rpartition('/')[2]}")
     when = _restore_time(tx, source, request)
     target = _new_target(tx, source, request, Restored(table_arn=source.arn, at=when))
-    return _begin(
-        tx,
-        target,
-        Copy(
-            id=tx.new_id(),
-            account=source.account,
-            region=source.region,
-            source=source.name,
-            source_id=source.id,
-            source_kind="table",
-            as_of=micros(when),
-            sink="table",
-            sink_id=target.id,
-            target=target.name,
-        ),
-    )
+    copy = copy_of(source, id=tx.new_id(), as_of=when, sink="table", sink_id=target.id)
+    return _begin(tx, target, replace(copy, target=target.name))
 
 
 def _restore_time(read: Read, source: TableRecord, request: Request) -> float:
@@ -145,7 +134,12 @@ def _new_target(tx: Tx, source: TableRecord, request: Request, restored: Restore
     check_name(name)
     if tx.get(TABLES, tx.account, tx.region, name) is not None:
         raise TableAlreadyExistsException(f"Table already exists: {name}")
-    return restored_table(tx, source, name, request, restored)
+    if request.get("VectorIndexOverride"):
+        raise ValidationException("Vector indexes are not supported")
+    key = source.sse_key_arn
+    if "SSESpecificationOverride" in request:
+        key = sse_key_arn(tx, request["SSESpecificationOverride"])
+    return restored_table(tx, source, name, request, restored, key)
 
 
 def _begin(tx: Tx, target: TableRecord, copy: Copy) -> Answer:

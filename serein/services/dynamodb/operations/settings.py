@@ -121,11 +121,7 @@ def describe_continuous_backups(read: Read, request: DescribeContinuousBackupsIn
     return _backups(read, _table_of_backups(read, request))
 
 
-@operation(
-    "UpdateContinuousBackups",
-    on=table_of,
-    ignores=("PointInTimeRecoverySpecification",),
-)
+@operation("UpdateContinuousBackups", on=table_of)
 def update_continuous_backups(tx: Tx, request: UpdateContinuousBackupsInput) -> Answer:
     """Switch point-in-time recovery on or off."""
     table = _table_of_backups(tx, request)

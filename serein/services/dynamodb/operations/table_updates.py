@@ -51,6 +51,8 @@ _CHANGES = (
     "ReplicaUpdates",
 )
 _REFUSED = (
+    "DisassociationProtectionEnabled",
+    "GlobalTableSettingsReplicationMode",
     "GlobalTableWitnessUpdates",
     "VectorIndexUpdates",
 )
@@ -69,6 +71,14 @@ def update_table(tx: Tx, request: UpdateTableInput) -> Answer:
             "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required"
         )
     table = find_described_table(tx, request["TableName"])
+    if table.filling:
+        raise ResourceInUseException(
+            f"Attempt to change a resource which is still in use: Table is being created: {table.name}"
+        )
+    if "MultiRegionConsistency" in request and not request.get("ReplicaUpdates"):
+        raise ValidationException(
+            "MultiRegionConsistency can only be specified with ReplicaUpdates"
+        )
     if request.get("ReplicaUpdates"):
         if any(request.get(parameter) for parameter in _CHANGES if parameter != "ReplicaUpdates"):
             raise ValidationException(
@@ -102,8 +112,19 @@ def _update_replicas(tx: Tx, table: TableRecord, request: Request) -> None:
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
     """
+    units = request.get("ProvisionedThroughput")
     for other in replicas(tx, table):
-        changed = _with_billing(tx, other, request)
+        shared = dict(request)
+        if units and other.throughput.read != table.throughput.read:
+            # It reads at a pace of its own.
+            shared["ProvisionedThroughput"] = {**units, "ReadCapacityUnits": other.throughput.read}
+        present = {
+            "ReadCapacityUnits": other.throughput.read,
+            "WriteCapacityUnits": other.throughput.write,
+        }
+        if shared.get("ProvisionedThroughput") == present:
+            del shared["ProvisionedThroughput"]
+        changed = _with_billing(tx, other, shared)
         if request.get("GlobalSecondaryIndexUpdates"):
             changed, _ = with_indexes(tx, changed, request)
         tx.put(TABLES, changed)

@@ -42,7 +42,7 @@ from serein.services.dynamodb.rules.descriptions import deleted_description, tab
 from serein.services.dynamodb.rules.names import check_name
 from serein.services.dynamodb.rules.nulls import refuse_nulls
 from serein.services.dynamodb.rules.policies import checked_policy
-from serein.services.dynamodb.rules.replication import replicas
+from serein.services.dynamodb.rules.replication import leave_group
 from serein.services.dynamodb.rules.schema import (
     check_definitions,
     check_index_lists,
@@ -227,9 +227,7 @@ def delete_table(tx: Tx, request: DeleteTableInput) -> Answer:
             f"Attempt to change a resource which is still in use: Table is {what}: {table.name}"
         )
     remove_table(tx, table)
-    for other in replicas(tx, table):
-        left = tuple(region for region in other.regions if region != table.region)
-        tx.put(TABLES, replace(other, regions=left if len(left) > 1 else ()))
+    leave_group(tx, table, table.region)
     return {"TableDescription": deleted_description(tx, table)}
 
 

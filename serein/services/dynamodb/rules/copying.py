@@ -7,7 +7,7 @@ copied was therefore still unchanged, and a key behind the copied ones that chan
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from serein.services.dynamodb.recovery_records import (
     Copy,
 )
 from serein.services.dynamodb.rules.expiry import EXPIRY_BELL
+from serein.services.dynamodb.rules.journal import micros
 from serein.services.dynamodb.rules.keys import RowKey
 from serein.services.dynamodb.rules.replication import REPLICATION_BELL
 from serein.services.dynamodb.rules.rows import decode_row, row_size, write_item
@@ -31,6 +32,28 @@ from serein.services.dynamodb.rules.rows import decode_row, row_size, write_item
 COPY_BELL = "serein:dynamodb:copy"
 EXPORT_BELL = "serein:dynamodb:export"
 ROWS_AT_ONCE = 500
+
+
+def copy_of(
+    table: TableRecord,
+    *,
+    id: str,
+    as_of: float,
+    sink: Literal["backup", "table", "export"],
+    sink_id: str,
+) -> Copy:
+    """A copy of a table as it was at `as_of` (seconds), not begun."""
+    return Copy(
+        id=id,
+        account=table.account,
+        region=table.region,
+        source=table.name,
+        source_id=table.id,
+        source_kind="table",
+        as_of=micros(as_of),
+        sink=sink,
+        sink_id=sink_id,
+    )
 
 
 def begin_copy(tx: Tx, copy: Copy) -> None:
@@ -149,6 +172,6 @@ def drop_rows(tx: Tx, rows_id: str, *, items: bool = False) -> None:
     tx.put(PURGES, Purge(id=rows_id, indexed=False, backup=not items))
 
 
-def copies_of(tx: Tx, backup: Backup) -> list[Any]:
+def copies_of(tx: Tx, backup: Backup) -> list[Copy]:
     """The copies that read from a backup."""
     return [copy for copy in tx.scan(COPIES) if copy.source_id == backup.rows_id]

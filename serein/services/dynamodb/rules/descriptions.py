@@ -38,7 +38,7 @@ def table_description(
     """
     if table.filling:
         status = "CREATING"
-    count, size = (0, 0) if status == "CREATING" else _figures(read, table.id, indexed=False)
+    count, size = (0, 0) if status == "CREATING" else figures_of(read, table.id)
     told: Description = {
         "AttributeDefinitions": [
             {"AttributeName": key.name, "AttributeType": key.type} for key in table.definitions
@@ -119,7 +119,7 @@ def key_schema(keyed: TableRecord | Index) -> list[dict[str, str]]:
     ]
 
 
-def _figures(read: Read, id: str, *, indexed: bool) -> tuple[int, int]:
+def figures_of(read: Read, id: str, *, indexed: bool = False) -> tuple[int, int]:
     """How many rows there are, and their bytes; of large tables as they were last counted (worker `measure`)."""
     rows = INDEX_ROWS if indexed else ITEMS
     count = size = 0
@@ -146,7 +146,7 @@ def _throughput(throughput: Throughput, now: float) -> Description:
 
 
 def _index(read: Read, table: TableRecord, index: Index, status: str) -> Description:
-    count, size = (0, 0) if status == "CREATING" else _figures(read, index.id, indexed=True)
+    count, size = (0, 0) if status == "CREATING" else figures_of(read, index.id, indexed=True)
     projection: Description = {"ProjectionType": index.projection}
     if index.included:
         projection["NonKeyAttributes"] = list(index.included)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from serein.kernel.operations import Read, Tx
+from serein.kernel.operations import Tx
 from serein.services.dynamodb.records import ITEMS, TableRecord
 from serein.services.dynamodb.recovery_records import JOURNAL
 from serein.services.dynamodb.rules.keys import RowKey
@@ -40,11 +40,3 @@ def trim_journal(tx: Tx, table_id: str, before: int | None, rows_max: int) -> bo
     for key in keys:
         tx.delete(JOURNAL, *key)
     return len(keys) == rows_max
-
-
-def image_at(read: Read, table: TableRecord, key: RowKey, when: int) -> bytes | None:
-    """The row under `key` just after `when` (for tests and single looks: it walks the whole journal behind `when`)."""
-    for place, row in read.scan(JOURNAL, (table.id,), start=(when + 1,)):
-        if (place[2], place[3]) == key:
-            return row or None
-    return read.get(ITEMS, table.id, key[0], key[1])

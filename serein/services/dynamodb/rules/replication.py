@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -27,7 +27,6 @@ REPLICATION = BytesTable("dynamodb.replication")
 _STAMP_BYTES = 8
 
 Stamp = tuple[int, str]
-Apply = Callable[[Tx, TableRecord, RowKey, bytes], None]
 
 
 def replicas(read: Read, table: TableRecord) -> Iterator[TableRecord]:
@@ -53,24 +52,24 @@ def put_stamp(tx: Tx, table: TableRecord, key: RowKey, stamp: Stamp) -> None:
     tx.put_bytes(STAMPS, (table.id, key[0], key[1]), raw)
 
 
-def note_write(tx: Tx, table: TableRecord, key: RowKey, row: bytes, apply: Apply) -> None:
-    """Send a change (an empty row: a deletion) to the other regions."""
-    # Behind everything that this item has seen, also when another region's clock was ahead.
-    when = max(micros(tx.now), stamp_of(tx, table, key)[0] + 1)
-    put_stamp(tx, table, key, (when, table.region))
-    if table.strong:
-        for other in replicas(tx, table):
-            receive(tx, other, key, row, (when, table.region), apply)
-        return
-    tx.put_bytes(REPLICATION, (table.id, when, key[0], key[1]), row)
+def stamp_write(tx: Tx, table: TableRecord, key: RowKey) -> Stamp:
+    """Stamp a write of this region: behind everything that the item has seen, also when another region's clock was ahead."""
+    stamp = max(micros(tx.now), stamp_of(tx, table, key)[0] + 1), table.region
+    put_stamp(tx, table, key, stamp)
+    return stamp
+
+
+def send_later(tx: Tx, table: TableRecord, key: RowKey, row: bytes, stamp: Stamp) -> None:
+    """Queue a change (an empty row: a deletion) for the other regions."""
+    tx.put_bytes(REPLICATION, (table.id, stamp[0], key[0], key[1]), row)
     tx.ring(REPLICATION_BELL)
 
 
-def receive(
-    tx: Tx, table: TableRecord, key: RowKey, row: bytes, stamp: Stamp, apply: Apply
-) -> None:
-    """Take a change from another region, unless something later is there."""
-    if stamp_of(tx, table, key) >= stamp:
-        return
-    put_stamp(tx, table, key, stamp)
-    apply(tx, replace(table, regions=()), key, row)
+def leave_group(tx: Tx, table: TableRecord, region: str) -> tuple[str, ...]:
+    """Take a region out of a global table, for all replicas that stay but `table`; the regions that are left (one alone: none)."""
+    left = tuple(one for one in table.regions if one != region)
+    left = left if len(left) > 1 else ()
+    for other in replicas(tx, table):
+        if other.region != region:
+            tx.put(TABLES, replace(other, regions=left))
+    return left

@@ -20,7 +20,12 @@ Request = Mapping[str, Any]
 
 
 def restored_table(
-    tx: Tx, source: TableRecord, name: str, request: Request, restored: Restored
+    tx: Tx,
+    source: TableRecord,
+    name: str,
+    request: Request,
+    restored: Restored,
+    sse_key_arn: str,
 ) -> TableRecord:
     """The new table, not to be used yet. Streams, time to live, tags, policies and recovery settings are not restored."""
     pay_per_request = _is_on_demand(source, request)
@@ -37,8 +42,6 @@ def restored_table(
         raise ValidationException(
             "ProvisionedThroughputOverride must be specified when BillingModeOverride is PROVISIONED"
         )
-    sse = request.get("SSESpecificationOverride") or {}
-    key = sse.get("KMSMasterKeyId") or (source.sse_key_arn if not sse else "")
     return TableRecord(
         account=tx.account,
         region=tx.region,
@@ -54,7 +57,7 @@ def restored_table(
         pay_per_request_since=tx.now if pay_per_request else None,
         throughput=replace(throughput, decreases_today=0, increased_at=None, decreased_at=None),
         on_demand=dict(request.get("OnDemandThroughputOverride") or source.on_demand),
-        sse_key_arn=key,
+        sse_key_arn=sse_key_arn,
         table_class=source.table_class,
         filling=True,
         restored=restored,

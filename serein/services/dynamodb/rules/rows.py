@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from serein.engines.expressions.errors import ValidationException
 from serein.engines.expressions.values import ITEM_BYTES_MAX, Item, item_size
@@ -21,7 +22,14 @@ from serein.services.dynamodb.rules.expiry import note_expiry
 from serein.services.dynamodb.rules.journal import note_past
 from serein.services.dynamodb.rules.keys import RowKey, index_key
 from serein.services.dynamodb.rules.kinesis import send_change
-from serein.services.dynamodb.rules.replication import note_write
+from serein.services.dynamodb.rules.replication import (
+    Stamp,
+    put_stamp,
+    replicas,
+    send_later,
+    stamp_of,
+    stamp_write,
+)
 
 HEADER = 4
 _UNSIGNED = struct.Struct(">I").unpack_from
@@ -110,8 +118,8 @@ def write_item(
         note_change(tx, table, old, item)
     if table.kinesis and old != item:
         send_change(tx, table, old, item)
-    if table.regions and old != item:
-        note_write(tx, table, key, row, apply_row)
+    if table.regions:
+        _replicate(tx, table, key, row)
     return changed
 
 
@@ -135,18 +143,36 @@ def remove_item(
     if table.kinesis:
         send_change(tx, table, old, None, expired=expired)
     if table.regions:
-        note_write(tx, table, key, b"", apply_row)
+        _replicate(tx, table, key, b"")
     return changed
 
 
-def apply_row(tx: Tx, table: TableRecord, key: RowKey, row: bytes) -> None:
-    """Store a row as another region has it; an empty one removes the item."""
-    present = read_row(tx, table, key)
+def _replicate(tx: Tx, table: TableRecord, key: RowKey, row: bytes) -> None:
+    """Have a change (an empty row: a deletion) in the other regions: now, or soon.
+
+    Also one that leaves the item as it was: it may be later than what another region is about to send.
+    """
+    stamp = stamp_write(tx, table, key)
+    if not table.strong:
+        send_later(tx, table, key, row, stamp)
+        return
+    for other in replicas(tx, table):
+        receive_row(tx, other, key, row, stamp)
+
+
+def receive_row(tx: Tx, table: TableRecord, key: RowKey, row: bytes, stamp: Stamp) -> None:
+    """Store a row as another region has it (an empty one removes the item), unless something later is there."""
+    if stamp_of(tx, table, key) >= stamp:
+        return
+    put_stamp(tx, table, key, stamp)
+    # What came from another region goes no further.
+    here = replace(table, regions=())
+    present = read_row(tx, here, key)
     old = decode_row(present) if present is not None else None
     if row:
-        write_item(tx, table, key, old, decode_row(row), row_size(row))
+        write_item(tx, here, key, old, decode_row(row), row_size(row))
     elif old is not None:
-        remove_item(tx, table, key, old)
+        remove_item(tx, here, key, old)
 
 
 def _write_index(

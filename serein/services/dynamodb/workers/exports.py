@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from serein.base.errors import AwsError
 from serein.kernel.operations import Context, Tx
-from serein.services.dynamodb.operations.exports import export_description
+from serein.services.dynamodb.operations.exports import export_description, export_folder
 from serein.services.dynamodb.recovery_records import BACKUP_ROWS, EXPORTS, Export
 from serein.services.dynamodb.rules.copying import EXPORT_BELL, drop_rows
 from serein.services.dynamodb.rules.increments import ROWS_AT_ONCE, Window, changes, gather
@@ -150,8 +150,7 @@ class Writer:
     def __init__(self, cx: Context, export: Export) -> None:
         self._cx = cx.acting(export.principal, account=export.account, region=export.region)
         self._export = export
-        prefix = export.request.get("S3Prefix", "").strip("/")
-        self.folder = f"{prefix + '/' if prefix else ''}AWSDynamoDB/{export.id}/"
+        self.folder = f"{export_folder(export.request)}{export.id}/"
         ending = "ion" if export.request.get("ExportFormat") == "ION" else "json"
         self._ending = f"{ending}.gz"
         self._files: list[dict[str, Any]] = []

@@ -9,10 +9,9 @@ from serein.services.dynamodb.records import TABLES, TableRecord
 from serein.services.dynamodb.rules.replication import (
     REPLICATION,
     REPLICATION_BELL,
-    receive,
     replicas,
 )
-from serein.services.dynamodb.rules.rows import apply_row
+from serein.services.dynamodb.rules.rows import receive_row
 
 ROWS_AT_ONCE = 200
 RETRY_S = 1.0
@@ -46,6 +45,6 @@ def send_batch(tx: Tx, table: TableRecord) -> bool:
     for place, row in entries:
         key = str(place[2]), str(place[3])
         for other in others:
-            receive(tx, other, key, row, (int(place[1]), table.region), apply_row)
+            receive_row(tx, other, key, row, (int(place[1]), table.region))
         tx.delete(REPLICATION, *place)
     return len(entries) == ROWS_AT_ONCE

@@ -30,6 +30,7 @@ from serein.services.dynamodb.records import (
 )
 from serein.services.dynamodb.recovery_records import BACKUP_ROWS, JOURNAL
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index
+from serein.services.dynamodb.rules.replication import REPLICATION, STAMPS
 from serein.store.tables import BytesTable
 
 ROWS_AT_ONCE = 500
@@ -71,7 +72,8 @@ def _rows_of(purge: Purge) -> tuple[BytesTable, ...]:
         return (EXPIRIES,)
     if purge.indexed:
         return (INDEX_ROWS,)
-    return (JOURNAL,) if purge.journal else (ITEMS, JOURNAL)
+    about_items = (JOURNAL, STAMPS, REPLICATION)
+    return about_items if purge.journal else (ITEMS, *about_items)
 
 
 async def backfill(cx: Context) -> None:
