@@ -127,7 +127,7 @@ async def _update_api(
     own = _without(properties, *_IMPORT_ONLY, "ProtocolType")
     was = _without(before, *_IMPORT_ONLY, "ProtocolType")
     if "CorsConfiguration" in was and "CorsConfiguration" not in own and body is None:
-        await rx.call("apigatewayv2", "DeleteCorsConfiguration", ApiId=physical_id)
+        await rx.remove("apigatewayv2", "DeleteCorsConfiguration", ApiId=physical_id)
     changes = {
         name: value for name, value in own.items() if was.get(name) != value or body is not None
     }

@@ -8,14 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from serein.base.errors import AwsError
 from serein.services.cloudformation.resources.interface import (
     Deployed,
     Deploying,
     Properties,
     ResourceFailure,
     ResourceType,
-    is_gone,
     tag_changes,
 )
 
@@ -96,11 +94,7 @@ async def _sync_actions(rx: Deploying, properties: Properties, before: Propertie
     place = _place(properties)
     for name, action in was.items():
         if after.get(name) != action:
-            try:
-                await rx.call(SERVICE, "DeleteScheduledAction", ScheduledActionName=name, **place)
-            except AwsError as error:
-                if not is_gone(error):
-                    raise
+            await rx.remove(SERVICE, "DeleteScheduledAction", ScheduledActionName=name, **place)
     for name, action in after.items():
         if was.get(name) != action:
             given = {**action, **{key: _time(action, key) for key in ("StartTime", "EndTime")}}

@@ -60,7 +60,7 @@ async def _settled(rx: Deploying, stack_id: str) -> dict[str, Any]:
 
 
 def _nested(stack: dict[str, Any]) -> Deployed:
-    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", ())}
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs") or ()}
     return Deployed(
         physical_id=stack["StackId"], attributes={"Outputs": outputs, "StackId": stack["StackId"]}
     )
@@ -103,6 +103,7 @@ async def _create_stack(rx: Deploying, properties: Properties) -> Deployed:
 async def _update_stack(
     rx: Deploying, physical_id: str, properties: Properties, before: Properties
 ) -> Deployed:
+    fine = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
     try:
         await rx.call(
             "cloudformation", "UpdateStack", StackName=physical_id, **_params(rx, properties)
@@ -110,8 +111,10 @@ async def _update_stack(
     except AwsError as error:
         if "No updates are to be performed" not in error.message:
             raise
+        # It has undone by itself what this stack now undoes.
+        fine.add("UPDATE_ROLLBACK_COMPLETE")
     stack = await _settled(rx, physical_id)
-    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+    if stack["StackStatus"] not in fine:
         reason = stack.get("StackStatusReason", "")
         raise ResourceFailure(
             f"Embedded stack {physical_id} was not successfully updated: {reason}"

@@ -120,7 +120,6 @@ TYPES = (
         update=_update,
         delete=_delete,
         named_by="TableName",
-        undoes_partial=True,
         replaces=frozenset({"LocalSecondaryIndexes"}),
     ),
 )

@@ -296,6 +296,5 @@ TYPES = (
         update=_update,
         delete=_delete,
         named_by="TableName",
-        undoes_partial=True,
     ),
 )

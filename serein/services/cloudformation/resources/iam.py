@@ -1,10 +1,11 @@
-"""AWS::IAM::Role, Policy, ManagedPolicy, InstanceProfile and RolePolicy (users, groups and keys: `iam_users.py`).
+"""AWS::IAM::Role, Policy, ManagedPolicy and InstanceProfile (users, groups and keys: `iam_users.py`).
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -17,7 +18,6 @@ from serein.services.cloudformation.resources.interface import (
     ResourceType,
     changed,
     exists_already,
-    is_gone,
     tag_changes,
     tag_list,
 )
@@ -49,7 +49,7 @@ async def sync_inline(
             )
     for policy in was:
         if policy not in after:
-            await delete_quietly(rx, f"Delete{kind}Policy", PolicyName=policy, **owner)
+            await rx.remove("iam", f"Delete{kind}Policy", PolicyName=policy, **owner)
 
 
 async def sync_attached(
@@ -63,16 +63,32 @@ async def sync_attached(
             await rx.call("iam", f"Attach{kind}Policy", PolicyArn=arn, **owner)
     for arn in was:
         if arn not in after:
-            await delete_quietly(rx, f"Detach{kind}Policy", PolicyArn=arn, **owner)
+            await rx.remove("iam", f"Detach{kind}Policy", PolicyArn=arn, **owner)
 
 
-async def delete_quietly(rx: Deploying, operation: str, **params: Any) -> None:
-    """A call of IAM that takes something away; that it is gone already is fine."""
-    try:
-        await rx.call("iam", operation, **params)
-    except AwsError as error:
-        if not is_gone(error):
-            raise
+async def sync_boundary(
+    rx: Deploying, kind: str, name: str, properties: Properties, before: Properties
+) -> None:
+    """Bring the permissions boundary of a role or user to what the properties say."""
+    if not changed(properties, before, "PermissionsBoundary"):
+        return
+    owner, boundary = {f"{kind}Name": name}, properties.get("PermissionsBoundary")
+    if boundary:
+        operation = f"Put{kind}PermissionsBoundary"
+        await rx.call("iam", operation, PermissionsBoundary=boundary, **owner)
+    else:
+        await rx.remove("iam", f"Delete{kind}PermissionsBoundary", **owner)
+
+
+async def sync_tags(
+    rx: Deploying, kind: str, owner: Mapping[str, str], properties: Properties, before: Properties
+) -> None:
+    """Bring the tags of `owner` (`{"RoleName": …}`) to what the properties say, by `Tag<kind>` and `Untag<kind>`."""
+    added, removed = tag_changes(rx.tags(properties.get("Tags")), rx.tags(before.get("Tags")))
+    if added:
+        await rx.call("iam", f"Tag{kind}", Tags=tag_list(added), **owner)
+    if removed:
+        await rx.call("iam", f"Untag{kind}", TagKeys=removed, **owner)
 
 
 async def strip(rx: Deploying, kind: str, name: str) -> None:
@@ -80,10 +96,10 @@ async def strip(rx: Deploying, kind: str, name: str) -> None:
     owner = {f"{kind}Name": name}
     inline = await rx.call("iam", f"List{kind}Policies", **owner)
     for policy in inline.get("PolicyNames", ()):
-        await delete_quietly(rx, f"Delete{kind}Policy", PolicyName=policy, **owner)
+        await rx.remove("iam", f"Delete{kind}Policy", PolicyName=policy, **owner)
     attached = await rx.call("iam", f"ListAttached{kind}Policies", **owner)
     for item in attached.get("AttachedPolicies", ()):
-        await delete_quietly(rx, f"Detach{kind}Policy", PolicyArn=item["PolicyArn"], **owner)
+        await rx.remove("iam", f"Detach{kind}Policy", PolicyArn=item["PolicyArn"], **owner)
 
 
 async def _create_role(rx: Deploying, properties: Properties) -> Deployed:
@@ -134,24 +150,10 @@ async def _update_role(
             Description=properties.get("Description", ""),
             MaxSessionDuration=properties.get("MaxSessionDuration", 3600),
         )
-    if changed(properties, before, "PermissionsBoundary"):
-        boundary = properties.get("PermissionsBoundary")
-        if boundary:
-            await rx.call(
-                "iam",
-                "PutRolePermissionsBoundary",
-                RoleName=physical_id,
-                PermissionsBoundary=boundary,
-            )
-        else:
-            await rx.call("iam", "DeleteRolePermissionsBoundary", RoleName=physical_id)
+    await sync_boundary(rx, "Role", physical_id, properties, before)
     await sync_attached(rx, "Role", physical_id, properties, before)
     await sync_inline(rx, "Role", physical_id, properties, before)
-    added, removed = tag_changes(rx.tags(properties.get("Tags")), rx.tags(before.get("Tags")))
-    if added:
-        await rx.call("iam", "TagRole", RoleName=physical_id, Tags=tag_list(added))
-    if removed:
-        await rx.call("iam", "UntagRole", RoleName=physical_id, TagKeys=removed)
+    await sync_tags(rx, "Role", {"RoleName": physical_id}, properties, before)
     return _role((await rx.call("iam", "GetRole", RoleName=physical_id))["Role"])
 
 
@@ -173,8 +175,8 @@ async def _put_on_owners(rx: Deploying, properties: Properties, before: Properti
             )
         for owner in before.get(owners, ()):
             if owner not in properties.get(owners, ()) or before["PolicyName"] != name:
-                await delete_quietly(
-                    rx,
+                await rx.remove(
+                    "iam",
                     f"Delete{kind}Policy",
                     PolicyName=before["PolicyName"],
                     **{f"{kind}Name": owner},
@@ -197,8 +199,8 @@ async def _update_policy(
 async def _delete_policy(rx: Deploying, physical_id: str, properties: Properties) -> None:
     for owners, kind in _OWNERS:
         for owner in properties.get(owners, ()):
-            await delete_quietly(
-                rx,
+            await rx.remove(
+                "iam",
                 f"Delete{kind}Policy",
                 PolicyName=properties["PolicyName"],
                 **{f"{kind}Name": owner},
@@ -249,8 +251,8 @@ async def _attach_owners(
                 await rx.call("iam", f"Attach{kind}Policy", PolicyArn=arn, **{f"{kind}Name": owner})
         for owner in was:
             if owner not in after:
-                await delete_quietly(
-                    rx, f"Detach{kind}Policy", PolicyArn=arn, **{f"{kind}Name": owner}
+                await rx.remove(
+                    "iam", f"Detach{kind}Policy", PolicyArn=arn, **{f"{kind}Name": owner}
                 )
 
 
@@ -289,7 +291,7 @@ async def _delete_managed(rx: Deploying, physical_id: str, properties: Propertie
     for kind in ("Role", "User", "Group"):
         for entity in entities.get(f"Policy{kind}s", ()):
             owner = {f"{kind}Name": entity[f"{kind}Name"]}
-            await delete_quietly(rx, f"Detach{kind}Policy", PolicyArn=physical_id, **owner)
+            await rx.remove("iam", f"Detach{kind}Policy", PolicyArn=physical_id, **owner)
     for version in await _versions(rx, physical_id):
         await rx.call(
             "iam", "DeletePolicyVersion", PolicyArn=physical_id, VersionId=version["VersionId"]
@@ -308,12 +310,7 @@ async def _create_profile(rx: Deploying, properties: Properties) -> Deployed:
             raise
         answer = await rx.call("iam", "GetInstanceProfile", InstanceProfileName=name)
     rx.made = name
-    present = {role["RoleName"] for role in answer["InstanceProfile"].get("Roles", ())}
-    for role in properties["Roles"]:
-        if role not in present:
-            await rx.call(
-                "iam", "AddRoleToInstanceProfile", InstanceProfileName=name, RoleName=role
-            )
+    await _add_roles(rx, answer["InstanceProfile"], properties)
     return Deployed(physical_id=name, attributes={"Arn": answer["InstanceProfile"]["Arn"]})
 
 
@@ -322,51 +319,40 @@ async def _update_profile(
 ) -> Deployed:
     for role in before["Roles"]:
         if role not in properties["Roles"]:
-            await delete_quietly(
-                rx, "RemoveRoleFromInstanceProfile", InstanceProfileName=physical_id, RoleName=role
-            )
-    for role in properties["Roles"]:
-        if role not in before["Roles"]:
-            await rx.call(
-                "iam", "AddRoleToInstanceProfile", InstanceProfileName=physical_id, RoleName=role
+            await rx.remove(
+                "iam",
+                "RemoveRoleFromInstanceProfile",
+                InstanceProfileName=physical_id,
+                RoleName=role,
             )
     answer = await rx.call("iam", "GetInstanceProfile", InstanceProfileName=physical_id)
+    await _add_roles(rx, answer["InstanceProfile"], properties)
     return Deployed(physical_id=physical_id, attributes={"Arn": answer["InstanceProfile"]["Arn"]})
+
+
+async def _add_roles(rx: Deploying, profile: dict[str, Any], properties: Properties) -> None:
+    """An instance profile takes one role, and refuses the one it has."""
+    present = {role["RoleName"] for role in profile.get("Roles", ())}
+    for role in properties["Roles"]:
+        if role not in present:
+            await rx.call(
+                "iam",
+                "AddRoleToInstanceProfile",
+                InstanceProfileName=profile["InstanceProfileName"],
+                RoleName=role,
+            )
 
 
 async def _delete_profile(rx: Deploying, physical_id: str, properties: Properties) -> None:
     answer = await rx.call("iam", "GetInstanceProfile", InstanceProfileName=physical_id)
     for role in answer["InstanceProfile"].get("Roles", ()):
-        await delete_quietly(
-            rx,
+        await rx.remove(
+            "iam",
             "RemoveRoleFromInstanceProfile",
             InstanceProfileName=physical_id,
             RoleName=role["RoleName"],
         )
     await rx.call("iam", "DeleteInstanceProfile", InstanceProfileName=physical_id)
-
-
-async def _put_role_policy(rx: Deploying, properties: Properties) -> Deployed:
-    name, role = properties["PolicyName"], properties["RoleName"]
-    await rx.call(
-        "iam",
-        "PutRolePolicy",
-        RoleName=role,
-        PolicyName=name,
-        PolicyDocument=policy_text(properties.get("PolicyDocument", {})),
-    )
-    return Deployed(physical_id=f"{name}|{role}")
-
-
-async def _update_role_policy(
-    rx: Deploying, physical_id: str, properties: Properties, before: Properties
-) -> Deployed:
-    return await _put_role_policy(rx, properties)
-
-
-async def _delete_role_policy(rx: Deploying, physical_id: str, properties: Properties) -> None:
-    name, _, role = physical_id.partition("|")
-    await rx.call("iam", "DeleteRolePolicy", RoleName=role, PolicyName=name)
 
 
 TYPES = (
@@ -396,11 +382,5 @@ TYPES = (
         update=_update_profile,
         delete=_delete_profile,
         named_by="InstanceProfileName",
-    ),
-    ResourceType(
-        name="AWS::IAM::RolePolicy",
-        create=_put_role_policy,
-        update=_update_role_policy,
-        delete=_delete_role_policy,
     ),
 )

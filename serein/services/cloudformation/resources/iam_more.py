@@ -1,4 +1,4 @@
-"""AWS::IAM::OIDCProvider, SAMLProvider, ServerCertificate, ServiceLinkedRole, VirtualMFADevice, UserPolicy and GroupPolicy.
+"""AWS::IAM::OIDCProvider, SAMLProvider, ServerCertificate, ServiceLinkedRole, VirtualMFADevice, RolePolicy, UserPolicy and GroupPolicy.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.html
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from serein.base.errors import AwsError
-from serein.services.cloudformation.resources.iam import policy_text
+from serein.services.cloudformation.resources.iam import policy_text, sync_tags
 from serein.services.cloudformation.resources.interface import (
     Deployed,
     Deploying,
@@ -16,19 +16,8 @@ from serein.services.cloudformation.resources.interface import (
     ResourceType,
     changed,
     exists_already,
-    tag_changes,
     tag_list,
 )
-
-
-async def _sync_tags(
-    rx: Deploying, kind: str, member: str, value: str, properties: Properties, before: Properties
-) -> None:
-    added, removed = tag_changes(rx.tags(properties.get("Tags")), rx.tags(before.get("Tags")))
-    if added:
-        await rx.call("iam", f"Tag{kind}", **{member: value, "Tags": tag_list(added)})
-    if removed:
-        await rx.call("iam", f"Untag{kind}", **{member: value, "TagKeys": removed})
 
 
 async def _create_oidc(rx: Deploying, properties: Properties) -> Deployed:
@@ -62,8 +51,8 @@ async def _update_oidc(
     ):
         for client in clients:
             await rx.call("iam", operation, OpenIDConnectProviderArn=arn, ClientID=client)
-    await _sync_tags(
-        rx, "OpenIDConnectProvider", "OpenIDConnectProviderArn", arn, properties, before
+    await sync_tags(
+        rx, "OpenIDConnectProvider", {"OpenIDConnectProviderArn": arn}, properties, before
     )
     return Deployed(physical_id=arn, attributes={"Arn": arn})
 
@@ -101,7 +90,7 @@ async def _update_saml(
         SAMLMetadataDocument=properties.get("SamlMetadataDocument"),
         AssertionEncryptionMode=properties.get("AssertionEncryptionMode"),
     )
-    await _sync_tags(rx, "SAMLProvider", "SAMLProviderArn", physical_id, properties, before)
+    await sync_tags(rx, "SAMLProvider", {"SAMLProviderArn": physical_id}, properties, before)
     return await _shown_saml(rx, physical_id)
 
 
@@ -141,8 +130,8 @@ async def _update_certificate(
             ServerCertificateName=physical_id,
             NewPath=properties.get("Path", "/"),
         )
-    await _sync_tags(
-        rx, "ServerCertificate", "ServerCertificateName", physical_id, properties, before
+    await sync_tags(
+        rx, "ServerCertificate", {"ServerCertificateName": physical_id}, properties, before
     )
     found = await rx.call("iam", "GetServerCertificate", ServerCertificateName=physical_id)
     metadata = found["ServerCertificate"]["ServerCertificateMetadata"]
@@ -192,7 +181,7 @@ async def _create_device(rx: Deploying, properties: Properties) -> Deployed:
 async def _update_device(
     rx: Deploying, physical_id: str, properties: Properties, before: Properties
 ) -> Deployed:
-    await _sync_tags(rx, "MFADevice", "SerialNumber", physical_id, properties, before)
+    await sync_tags(rx, "MFADevice", {"SerialNumber": physical_id}, properties, before)
     return Deployed(physical_id=physical_id, attributes={"SerialNumber": physical_id})
 
 
@@ -206,7 +195,7 @@ async def _delete_device(rx: Deploying, physical_id: str, properties: Properties
 
 
 def _inline(kind: str) -> ResourceType:
-    """AWS::IAM::UserPolicy and GroupPolicy: one inline policy of one owner."""
+    """AWS::IAM::RolePolicy, UserPolicy and GroupPolicy: one inline policy of one owner."""
     member = f"{kind}Name"
 
     async def put(rx: Deploying, properties: Properties) -> Deployed:
@@ -263,6 +252,7 @@ TYPES = (
         delete=_delete_device,
         named_by="VirtualMfaDeviceName",
     ),
+    _inline("Role"),
     _inline("User"),
     _inline("Group"),
 )

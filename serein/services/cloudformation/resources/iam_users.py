@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from serein.base.errors import AwsError
 from serein.services.cloudformation.resources.iam import (
-    delete_quietly,
     strip,
     sync_attached,
+    sync_boundary,
     sync_inline,
+    sync_tags,
 )
 from serein.services.cloudformation.resources.interface import (
     Deployed,
@@ -19,7 +20,6 @@ from serein.services.cloudformation.resources.interface import (
     ResourceType,
     changed,
     exists_already,
-    tag_changes,
     tag_list,
 )
 
@@ -32,7 +32,7 @@ async def _sync_groups(
             await rx.call("iam", "AddUserToGroup", GroupName=group, UserName=name)
     for group in before.get("Groups", ()):
         if group not in properties.get("Groups", ()):
-            await delete_quietly(rx, "RemoveUserFromGroup", GroupName=group, UserName=name)
+            await rx.remove("iam", "RemoveUserFromGroup", GroupName=group, UserName=name)
 
 
 async def _sync_login(rx: Deploying, name: str, properties: Properties, before: Properties) -> None:
@@ -40,15 +40,19 @@ async def _sync_login(rx: Deploying, name: str, properties: Properties, before: 
     if not changed(properties, before, "LoginProfile"):
         return
     if profile is None:
-        await delete_quietly(rx, "DeleteLoginProfile", UserName=name)
+        await rx.remove("iam", "DeleteLoginProfile", UserName=name)
         return
-    await rx.call(
-        "iam",
-        "UpdateLoginProfile" if before.get("LoginProfile") else "CreateLoginProfile",
-        UserName=name,
-        Password=profile["Password"],
-        PasswordResetRequired=profile.get("PasswordResetRequired"),
-    )
+    params = {
+        "UserName": name,
+        "Password": profile["Password"],
+        "PasswordResetRequired": profile.get("PasswordResetRequired"),
+    }
+    try:
+        await rx.call("iam", "CreateLoginProfile", **params)
+    except AwsError as error:
+        if not exists_already(error):
+            raise
+        await rx.call("iam", "UpdateLoginProfile", **params)
 
 
 async def _create_user(rx: Deploying, properties: Properties) -> Deployed:
@@ -85,23 +89,9 @@ async def _update_user(
         await rx.call(
             "iam", "UpdateUser", UserName=physical_id, NewPath=properties.get("Path", "/")
         )
-    if changed(properties, before, "PermissionsBoundary"):
-        boundary = properties.get("PermissionsBoundary")
-        if boundary:
-            await rx.call(
-                "iam",
-                "PutUserPermissionsBoundary",
-                UserName=physical_id,
-                PermissionsBoundary=boundary,
-            )
-        else:
-            await delete_quietly(rx, "DeleteUserPermissionsBoundary", UserName=physical_id)
+    await sync_boundary(rx, "User", physical_id, properties, before)
     await _sync_user(rx, physical_id, properties, before)
-    added, removed = tag_changes(rx.tags(properties.get("Tags")), rx.tags(before.get("Tags")))
-    if added:
-        await rx.call("iam", "TagUser", UserName=physical_id, Tags=tag_list(added))
-    if removed:
-        await rx.call("iam", "UntagUser", UserName=physical_id, TagKeys=removed)
+    await sync_tags(rx, "User", {"UserName": physical_id}, properties, before)
     answer = await rx.call("iam", "GetUser", UserName=physical_id)
     return Deployed(physical_id=physical_id, attributes={"Arn": answer["User"]["Arn"]})
 
@@ -110,11 +100,11 @@ async def _delete_user(rx: Deploying, physical_id: str, properties: Properties) 
     await strip(rx, "User", physical_id)
     groups = await rx.call("iam", "ListGroupsForUser", UserName=physical_id)
     for group in groups.get("Groups", ()):
-        await delete_quietly(
-            rx, "RemoveUserFromGroup", GroupName=group["GroupName"], UserName=physical_id
+        await rx.remove(
+            "iam", "RemoveUserFromGroup", GroupName=group["GroupName"], UserName=physical_id
         )
     if properties.get("LoginProfile"):
-        await delete_quietly(rx, "DeleteLoginProfile", UserName=physical_id)
+        await rx.remove("iam", "DeleteLoginProfile", UserName=physical_id)
     await rx.call("iam", "DeleteUser", UserName=physical_id)
 
 
@@ -149,8 +139,8 @@ async def _delete_group(rx: Deploying, physical_id: str, properties: Properties)
     await strip(rx, "Group", physical_id)
     answer = await rx.call("iam", "GetGroup", GroupName=physical_id)
     for user in answer.get("Users", ()):
-        await delete_quietly(
-            rx, "RemoveUserFromGroup", GroupName=physical_id, UserName=user["UserName"]
+        await rx.remove(
+            "iam", "RemoveUserFromGroup", GroupName=physical_id, UserName=user["UserName"]
         )
     await rx.call("iam", "DeleteGroup", GroupName=physical_id)
 
@@ -204,16 +194,16 @@ async def _update_addition(
         await rx.call("iam", "AddUserToGroup", GroupName=properties["GroupName"], UserName=user)
     for user in before["Users"]:
         if user not in properties["Users"] or changed(properties, before, "GroupName"):
-            await delete_quietly(
-                rx, "RemoveUserFromGroup", GroupName=before["GroupName"], UserName=user
+            await rx.remove(
+                "iam", "RemoveUserFromGroup", GroupName=before["GroupName"], UserName=user
             )
     return Deployed(physical_id=physical_id, attributes={"Id": physical_id})
 
 
 async def _delete_addition(rx: Deploying, physical_id: str, properties: Properties) -> None:
     for user in properties.get("Users", ()):
-        await delete_quietly(
-            rx, "RemoveUserFromGroup", GroupName=properties["GroupName"], UserName=user
+        await rx.remove(
+            "iam", "RemoveUserFromGroup", GroupName=properties["GroupName"], UserName=user
         )
 
 

@@ -67,6 +67,14 @@ class Deploying:
         given = {name: value for name, value in params.items() if value is not None}
         return await self.cx.call(self.cx.make_call(service, operation, given, region=region))
 
+    async def remove(self, service: str, operation: str, **params: Any) -> None:
+        """`call`, for what takes something away: that it is gone already is fine."""
+        try:
+            await self.call(service, operation, **params)
+        except AwsError as error:
+            if not is_gone(error):
+                raise
+
     def name(self, length_max: int, *, lower: bool = False) -> str:
         """A name as CloudFormation makes them: `stack-Logical-RANDOM`, shortened to fit.
 
@@ -108,8 +116,10 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     """One type of resource. Without `update`, every change of a property replaces the resource.
 
     `named_by` is the property that names it (a replacement needs another name); `replaces` are properties, beyond
-    those that the schema marks, whose change needs a new resource. `free_form` types have no schema. `undoes_partial`:
-    an update that fails may have done a part already, and `update` back to what was finds out which.
+    those that the schema marks, whose change needs a new resource. `free_form` types have no schema.
+
+    An update that fails may have done a part already; it is undone by `update` from what was wanted to what was, so
+    adding what is there and removing what is gone must do no harm.
     """
 
     name: str
@@ -119,14 +129,13 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     named_by: str = ""
     replaces: frozenset[str] = frozenset()
     free_form: bool = False
-    undoes_partial: bool = False
 
 
 def is_gone(error: AwsError) -> bool:
     """Whether `error` says that the resource is not there (so a deletion has nothing to do)."""
     code = error.code
     return code.startswith("NoSuch") or any(
-        word in code for word in ("NotFound", "NonExistent", "DoesNotExist")
+        word in code for word in ("NotFound", "NotAttached", "NonExistent", "DoesNotExist")
     )
 
 
@@ -138,6 +147,7 @@ def exists_already(error: AwsError) -> bool:
         or "AlreadyOwnedByYou" in code
         or code
         in (
+            "DuplicatePolicyAttachmentException",
             "ResourceConflictException",
             "ResourceInUseException",
             "QueueNameExists",

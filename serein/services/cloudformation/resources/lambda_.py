@@ -17,7 +17,6 @@ from serein.services.cloudformation.resources.interface import (
     ResourceFailure,
     ResourceType,
     exists_already,
-    is_gone,
     tag_changes,
 )
 
@@ -148,13 +147,13 @@ async def _sync_signing(
             CodeSigningConfigArn=wanted,
         )
     else:
-        await rx.call("lambda", "DeleteFunctionCodeSigningConfig", FunctionName=name)
+        await rx.remove("lambda", "DeleteFunctionCodeSigningConfig", FunctionName=name)
 
 
 async def _reserve(rx: Deploying, name: str, properties: Properties) -> None:
     wanted = properties.get("ReservedConcurrentExecutions")
     if wanted is None:
-        await rx.call("lambda", "DeleteFunctionConcurrency", FunctionName=name)
+        await rx.remove("lambda", "DeleteFunctionConcurrency", FunctionName=name)
     else:
         await rx.call(
             "lambda",
@@ -284,16 +283,12 @@ async def _create_layer(rx: Deploying, properties: Properties) -> Deployed:
 
 async def _delete_layer(rx: Deploying, physical_id: str, properties: Properties) -> None:
     layer, _, version = physical_id.rpartition(":")
-    try:
-        await rx.call(
-            "lambda",
-            "DeleteLayerVersion",
-            LayerName=layer.rsplit(":", 1)[-1],
-            VersionNumber=int(version),
-        )
-    except AwsError as error:
-        if not is_gone(error):
-            raise
+    await rx.remove(
+        "lambda",
+        "DeleteLayerVersion",
+        LayerName=layer.rsplit(":", 1)[-1],
+        VersionNumber=int(version),
+    )
 
 
 TYPES = (

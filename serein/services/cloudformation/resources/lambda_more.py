@@ -90,7 +90,7 @@ async def _provision(
         return
     place = {"FunctionName": function, "Qualifier": qualifier}
     if wanted is None:
-        await rx.call("lambda", "DeleteProvisionedConcurrencyConfig", **place)
+        await rx.remove("lambda", "DeleteProvisionedConcurrencyConfig", **place)
         return
     await rx.call("lambda", "PutProvisionedConcurrencyConfig", **wanted, **place)
     for _ in range(WAITS_MAX):

@@ -51,7 +51,7 @@ async def _update_group(
     if days is not None:
         await rx.call("logs", "PutRetentionPolicy", logGroupName=physical_id, retentionInDays=days)
     elif "RetentionInDays" in before:
-        await rx.call("logs", "DeleteRetentionPolicy", logGroupName=physical_id)
+        await rx.remove("logs", "DeleteRetentionPolicy", logGroupName=physical_id)
     added, removed = tag_changes(rx.tags(properties.get("Tags")), rx.tags(before.get("Tags")))
     arn = rx.arn("logs", f"log-group:{physical_id}")
     if added:

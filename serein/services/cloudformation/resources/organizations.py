@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from serein.base.errors import AwsError
 from serein.services.cloudformation.resources.interface import (
     Deployed,
     Deploying,
@@ -16,6 +17,7 @@ from serein.services.cloudformation.resources.interface import (
     ResourceFailure,
     ResourceType,
     changed,
+    exists_already,
     tag_changes,
     tag_list,
 )
@@ -186,12 +188,20 @@ async def _update_policy(
     now, then = properties.get("TargetIds", ()), before.get("TargetIds", ())
     for target in now:
         if target not in then:
-            await _call(rx, "AttachPolicy", PolicyId=physical_id, TargetId=target)
+            await _attach(rx, physical_id, target)
     for target in then:
         if target not in now:
-            await _call(rx, "DetachPolicy", PolicyId=physical_id, TargetId=target)
+            await rx.remove("organizations", "DetachPolicy", PolicyId=physical_id, TargetId=target)
     await _sync_tags(rx, physical_id, properties, before)
     return _shown_policy(told["Policy"]["PolicySummary"])
+
+
+async def _attach(rx: Deploying, policy: str, target: str) -> None:
+    try:
+        await _call(rx, "AttachPolicy", PolicyId=policy, TargetId=target)
+    except AwsError as error:
+        if not exists_already(error):
+            raise
 
 
 async def _delete_policy(rx: Deploying, physical_id: str, properties: Properties) -> None:

@@ -206,7 +206,7 @@ class ResourceSteps(Steps):
             updated_at=tx.now,
             suffix=new_suffix(tx) if reason else before.suffix,
         )
-        if not reason and TYPES[wish.type].undoes_partial:
+        if not reason:
             # Should this fail half way, the way back begins at what was wanted.
             resource = replace(resource, properties=wish.properties)
         put_resource(tx, self.stack, resource, self.deployment.token)

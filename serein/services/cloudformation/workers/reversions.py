@@ -13,9 +13,7 @@ from serein.services.cloudformation.records import (
     RESOURCES,
     Resource,
 )
-from serein.services.cloudformation.resources.interface import (
-    ResourceFailure,
-)
+from serein.services.cloudformation.resources.interface import Properties, ResourceFailure
 from serein.services.cloudformation.resources.registry import TYPES
 from serein.services.cloudformation.workers.steps import Steps, leftover_of
 
@@ -36,9 +34,7 @@ class Reversions(Steps):
         tags_were = self.deployment.before.tags if self.deployment.before else {}
         try:
             was = await self.full(previous.type, previous.properties, tags_were)
-            is_untouched = now.status == "UPDATE_FAILED" and now.properties == previous.properties
-            current = {} if is_untouched else now.properties
-            after = was if is_untouched else await self.full(now.type, current, self.stack.tags)
+            after = await self._attempted(now, was)
             if kind.update is not None and after != was:
                 await self.attempt(kind.update(rx, previous.physical_id, was, after))
         except (AwsError, ResourceFailure) as error:
@@ -47,6 +43,15 @@ class Reversions(Steps):
             return False
         await self.cx.transact(self._reverted, previous)
         return True
+
+    async def _attempted(self, now: Resource, was: Properties) -> Properties:
+        """What the resource may be by now: what was wanted, or `was` where the update could not even begin."""
+        try:
+            return await self.full(now.type, now.properties, self.stack.tags)
+        except (AwsError, ResourceFailure):
+            if now.status == "UPDATE_COMPLETE":
+                raise
+            return was
 
     def _begin_revert(self, tx: Tx, previous: Resource, now: Resource) -> None:
         resource = replace(now, status="UPDATE_IN_PROGRESS", status_reason="", updated_at=tx.now)
