@@ -23,6 +23,7 @@ import uvloop
 from serein.assembly import Config, House, StartFailure
 from serein.base.later import later
 from serein.base.siblings import SIBLINGS_MAX, Siblings
+from serein.cli.age import age_s
 from serein.cli.supervisor import STOPS, Supervisor
 from serein.kernel.crew import Crew, prepared
 from serein.kernel.hub import Hub
@@ -75,7 +76,6 @@ def run_workers(
 
     `tune` is called in each worker once it is up, `deploy(endpoint)` here once all are.
     """
-    started = time.perf_counter()
     with contextlib.ExitStack() as stack:
         if config.data is None:
             folder = stack.enter_context(folder_in_memory())
@@ -96,10 +96,9 @@ def run_workers(
             return uvloop.run(_work(config, siblings.seat(slot), sockets, line, tune))
 
         def announce(warnings: Sequence[str]) -> None:
-            took_s = time.perf_counter() - started
             where = "in memory" if config.ephemeral else f"data in {config.data}"
             click.echo(
-                f"Serein answers at {endpoint} ({where}, {count} worker processes, started in {took_s:.2f} s)"
+                f"Serein answers at {endpoint} ({where}, {count} worker processes, started in {age_s():.2f} s)"
             )
             for warning in warnings:
                 click.echo(f"  {warning}", err=True)

@@ -8,7 +8,6 @@ import logging
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import click
 import uvloop
 
 from serein.assembly import Config, House, StartFailure
+from serein.cli.age import age_s
 from serein.cli.many import WorkerCount, run_workers
 
 WILDCARDS = ("0.0.0.0", "::", "")
@@ -206,7 +206,6 @@ def _tune() -> None:
 
 
 async def _serve(config: Config, example: Path | None) -> None:
-    started = time.perf_counter()
     house = House(config)
     await house.start()
     _tune()
@@ -214,9 +213,8 @@ async def _serve(config: Config, example: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    took_s = time.perf_counter() - started
     where = house.whereabouts()
-    click.echo(f"Serein answers at {house.endpoint} ({where}, started in {took_s:.2f} s)")
+    click.echo(f"Serein answers at {house.endpoint} ({where}, started in {age_s():.2f} s)")
     for warning in house.warnings():
         click.echo(f"  {warning}", err=True)
     deploying = asyncio.create_task(_deploy_example(house, example)) if example else None

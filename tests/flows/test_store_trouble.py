@@ -37,7 +37,7 @@ def refused(call: Callable[..., Any], **params: Any) -> tuple[str, int]:
 
 
 def test_a_full_disk_refuses_writes_in_each_services_words(cloud: Cloud) -> None:
-    """Codes: the models' server errors; S3's and the common ones where a model has none (see `wire/failures.py`)."""
+    """Codes: the models' server errors; S3's and the common ones where a model has none (see `wire/server_faults.py`)."""
     dynamodb, sqs, s3 = cloud.client("dynamodb"), cloud.client("sqs"), cloud.client("s3")
     iam, logs = cloud.client("iam"), cloud.client("logs")
     key = {"AttributeName": "k", "KeyType": "HASH"}

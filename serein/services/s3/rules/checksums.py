@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from serein.base.errors import AwsError
+from serein.base.later import later
 from serein.services.s3.rules.errors import refusal
+
+if TYPE_CHECKING:
+    from awscrt import checksums as crt
+else:
+    crt = later("awscrt.checksums")  # Reading it costs 50 ms and 7 MB: left to the first object.
 
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 DEFAULT = "CRC64NVME"
@@ -32,11 +37,6 @@ class Digest(Protocol):
 
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
-
-
-def _crt() -> Any:
-    """AWS's CRCs. Loading them costs 50 ms and 7 MB, so that is left to the first object."""
-    return importlib.import_module("awscrt.checksums")
 
 
 class _Crc:
@@ -61,9 +61,9 @@ def new_digest(algorithm: str) -> Digest:
     if algorithm == "CRC32":
         return _Crc(zlib.crc32, 4)
     if algorithm == "CRC32C":
-        return _Crc(_crt().crc32c, 4)
+        return _Crc(crt.crc32c, 4)
     if algorithm == "CRC64NVME":
-        return _Crc(_crt().crc64nvme, 8)
+        return _Crc(crt.crc64nvme, 8)
     if algorithm == "SHA1":
         return hashlib.sha1()
     if algorithm == "SHA256":
@@ -153,7 +153,7 @@ def composite(algorithm: str, values: Iterable[str]) -> str:
 
 def full_object(algorithm: str, parts: Sequence[tuple[str, int]]) -> str:
     """The checksum of the whole object from those of its parts (CRCs only): (base64, size in bytes) of each."""
-    combine = getattr(_crt(), _COMBINE[algorithm])
+    combine = getattr(crt, _COMBINE[algorithm])
     value, first = 0, True
     for text, size in parts:
         part = int.from_bytes(base64.b64decode(text), "big")
