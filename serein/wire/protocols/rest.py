@@ -9,18 +9,28 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import orjson
 
 from serein.base.errors import AwsError
 from serein.wire.facts import OperationFacts, Target
 from serein.wire.forms import parse_pairs
-from serein.wire.http import HeaderList, HttpRequest
+from serein.wire.http import Body, HeaderList, HttpRequest
 from serein.wire.shapes import Location, Member, Shape, TimestampFormat
 from serein.wire.xml_values import text_reader, text_writer
 
 TextReader: TypeAlias = Callable[[str], Any]
+Read = TypeVar("Read", covariant=True)
+
+
+class BodyCompiler(Protocol[Read]):
+    """Makes readers of documents in one notation."""
+
+    def reader(self, member: Member, /) -> Read: ...
+    def structure(self, shape: Shape, members: dict[str, Member], /) -> Read: ...
+
+
 _QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 _DATE = re.compile(r"\s*([A-Za-z]{3},[^,]*?)\s*(?:,|$)")
 _DEFAULT_FORMATS: Mapping[Location, TimestampFormat] = {
@@ -40,7 +50,7 @@ def _bad(member: Member, text: str, code: str) -> AwsError:
 
 
 class InputBinding:
-    """Reads the members of an input that stand outside the body."""
+    """Reads the members of an input that stand outside the body, and knows which the body is for."""
 
     def __init__(self, facts: OperationFacts, invalid_code: str) -> None:
         self._invalid_code = invalid_code
@@ -54,6 +64,34 @@ class InputBinding:
         for member in shape.members.values() if shape else ():
             self._bind(member)
         self._literals = {name for name, _ in parse_pairs(facts.http.request_uri.partition("?")[2])}
+        self._shape = shape
+        self._payload = shape.payload if shape else None
+        self._is_text = self._payload is not None and self._payload.shape.kind == "string"
+        self.is_raw = is_raw(self._payload)
+        """Whether the body is a member as it is: a blob or text, for `put_raw`."""
+
+    def body_reader(self, compiler: BodyCompiler[Read]) -> Read | None:
+        """What reads a body of which a document is expected: the payload's, or of all members that stand in it."""
+        if self._payload is not None:
+            return None if self.is_raw else compiler.reader(self._payload)
+        if self._shape is not None and self.body_members:
+            return compiler.structure(self._shape, self.body_members)
+        return None
+
+    def put_raw(self, params: dict[str, Any], request: HttpRequest, body: Body) -> None:
+        """Take the body as it is."""
+        assert self._payload is not None
+        if self._is_text and isinstance(body, bytes):
+            params[self._payload.name] = body.decode("utf-8", "replace")
+        elif body != b"" or "content-length" in request.headers:
+            params[self._payload.name] = body
+
+    def put(self, params: dict[str, Any], value: Any) -> None:
+        """Take what was read of the body."""
+        if self._payload is None:
+            params.update(value)
+        elif value is not None:
+            params[self._payload.name] = value
 
     def _bind(self, member: Member) -> None:
         location = member.location

@@ -28,15 +28,7 @@ class RestJsonCodec:
 
     def __init__(self, facts: OperationFacts) -> None:
         self._input = InputBinding(facts, "SerializationException")
-        shape = facts.input_shape
-        self._payload = shape.payload if shape else None
-        self._raw = is_raw(self._payload)
-        self._text = self._payload is not None and self._payload.shape.kind == "string"
-        self._read: Reader | None = None
-        if self._payload is not None and not self._raw:
-            self._read = ReaderCompiler().reader(self._payload)
-        elif shape is not None and self._payload is None and self._input.body_members:
-            self._read = ReaderCompiler().structure(shape, self._input.body_members)
+        self._read: Reader | None = self._input.body_reader(ReaderCompiler())
         self._output = OutputBinding(facts)
         self._plan_output(facts)
 
@@ -60,13 +52,8 @@ class RestJsonCodec:
 
     def parse(self, request: HttpRequest, body: Body, target: Target) -> dict[str, Any]:
         params = self._input.read(request, target)
-        payload = self._payload
-        if self._raw:
-            assert payload is not None
-            if body != b"" or "content-length" in request.headers:
-                params[payload.name] = body
-            if self._text and isinstance(body, bytes):
-                params[payload.name] = body.decode("utf-8", "replace")
+        if self._input.is_raw:
+            self._input.put_raw(params, request, body)
             return params
         if self._read is None or not body:
             return params
@@ -76,11 +63,7 @@ class RestJsonCodec:
             value = self._read(loads(body))
         except RecursionError:
             raise invalid_serialisation() from None
-        if payload is not None:
-            if value is not None:
-                params[payload.name] = value
-        else:
-            params.update(value)
+        self._input.put(params, value)
         return params
 
     def _check_type(self, request: HttpRequest) -> None:

@@ -92,15 +92,7 @@ class RestXmlCodec:
         self._service = facts.service.name
         self._s3 = self._service == "s3"
         self._input = InputBinding(facts, "InvalidArgument" if self._s3 else "MalformedInput")
-        shape = facts.input_shape
-        self._payload = shape.payload if shape else None
-        self._raw = is_raw(self._payload)
-        self._text = self._payload is not None and self._payload.shape.kind == "string"
-        self._read: NodeReader | None = None
-        if self._payload is not None and not self._raw:
-            self._read = XmlReaderCompiler().reader(self._payload)
-        elif shape is not None and self._payload is None and self._input.body_members:
-            self._read = XmlReaderCompiler().structure(shape, self._input.body_members)
+        self._read: NodeReader | None = self._input.body_reader(XmlReaderCompiler())
         self._output = OutputBinding(facts)
         self._plan_output(facts)
 
@@ -133,13 +125,8 @@ class RestXmlCodec:
 
     def parse(self, request: HttpRequest, body: Body, target: Target) -> dict[str, Any]:
         params = self._input.read(request, target)
-        payload = self._payload
-        if self._raw:
-            assert payload is not None
-            if body != b"" or "content-length" in request.headers:
-                params[payload.name] = body
-            if self._text and isinstance(body, bytes):
-                params[payload.name] = body.decode("utf-8", "replace")
+        if self._input.is_raw:
+            self._input.put_raw(params, request, body)
             return params
         if self._read is None or not body:
             return params
@@ -148,10 +135,7 @@ class RestXmlCodec:
             value = self._read(parse_xml(body))
         except (MalformedXml, ValueError, RecursionError):
             raise self._malformed() from None
-        if payload is not None:
-            params[payload.name] = value
-        else:
-            params.update(value)
+        self._input.put(params, value)
         return params
 
     def _malformed(self) -> AwsError:
