@@ -25,7 +25,7 @@ from tests.house.test_actions import ACCOUNT, REGISTRY, privilege_of, sample, ty
 
 LOADER = Loader()
 LOOKED_AT = frozenset(
-    {"apigatewayv2", "cloudformation", "dynamodb", "dynamodbstreams", "iam", "lambda", "logs", "s3", "sqs", "sts"}
+    {"apigatewayv2", "application-autoscaling", "cloudformation", "dynamodb", "dynamodbstreams", "iam", "lambda", "logs", "organizations", "s3", "sqs", "sts"}
 )  # fmt: skip
 """The services whose keys have been gone through; a service joins when its own have."""
 
@@ -42,6 +42,8 @@ NOT_ANSWERED: dict[str, str] = {
     "iam:FIDO-FIPS-140-3-certification": "there are no FIDO devices",
     "iam:FIDO-certification": "there are no FIDO devices",
     "iam:RegisterSecurityKey": "there are no FIDO devices",
+    "organizations:TransferDirection": "there are no transfers of responsibility",
+    "organizations:TransferType": "there are no transfers of responsibility",
 }
 """Keys that nothing answers, each with the reason."""
 
@@ -53,6 +55,7 @@ NEEDS_MORE: dict[str, str] = {
     "lambda:InvokedViaFunctionUrl": "given by the function URL's own site",
     "iam:PermissionsBoundary": "where the request does not say it: of the user or role, once it has one",
     "iam:ResourceTag/${TagKey}": "of what is tagged",
+    "organizations:PolicyType": "where the request does not say it: of the policy",
     "aws:ResourceTag/${TagKey}": "of what is tagged",
     "iam:ServiceSpecificCredentialServiceName": "where the request does not say it: of the credential",
     "dynamodb:EnclosingOperation": "only in transactions and batches",

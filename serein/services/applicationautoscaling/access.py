@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from serein.kernel.calls import Call
-from serein.kernel.operations import Read
+from serein.kernel.operations import Need, Read
 from serein.kernel.pages import InvalidPageToken, decode_token, encode_token
 from serein.services.applicationautoscaling.model import (
     InvalidNextTokenException,
@@ -26,6 +26,12 @@ def target_of(call: Call) -> str:
     """All targets: the request names them by resource, and ids are not known from it."""
     scope = call.scope
     return f"arn:aws:application-autoscaling:{scope.region}:{scope.account}:scalable-target/*"
+
+
+def tagging(call: Call) -> Iterable[Need]:
+    """Tags that come with a target need their own permission."""
+    if call.params.get("Tags"):
+        yield Need("application-autoscaling:TagResource", target_of(call))
 
 
 def resource_of(call: Call) -> str:

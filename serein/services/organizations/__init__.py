@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serein.kernel.services import Service, Worker
 from serein.services.organizations.access import own_account, whole_arn
+from serein.services.organizations.conditions import keys_of
 from serein.services.organizations.operations import (
     accounts,
     delegation,
@@ -31,6 +32,7 @@ SERVICE = Service(
     ),
     arn_of=whole_arn,
     owner_of=own_account,
+    keys_of=keys_of,
     denied=("AccessDeniedException", 400),
     invalid=invalid,
     workers=(Worker(name="organizations.openings", run=openings.finish),),

@@ -19,6 +19,7 @@ from serein.services.applicationautoscaling.access import (
     find_target_by_arn,
     page,
     resource_of,
+    tagging,
     target_of,
     target_or_none,
 )
@@ -49,7 +50,7 @@ TAGS_MAX = 50
 CAPACITY_MAX = 2**31 - 1
 
 
-@operation("RegisterScalableTarget", on=target_of)
+@operation("RegisterScalableTarget", on=target_of, needs=[tagging])
 async def register_scalable_target(cx: Context, request: RegisterScalableTargetRequest) -> Answer:
     """Put a capacity into Auto Scaling's hands, or change its bounds."""
     dimension = find_dimension(

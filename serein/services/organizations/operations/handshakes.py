@@ -18,6 +18,7 @@ from serein.services.organizations.access import (
     on_handshake,
     page,
 )
+from serein.services.organizations.conditions import linked_role
 from serein.services.organizations.effects import attach_full_access, place_account
 from serein.services.organizations.model import (
     DuplicateHandshakeException,
@@ -177,7 +178,7 @@ def _change(tx: Tx, id: str, state: str, by_asked: bool) -> tuple[Handshake, Org
     return changed, organization
 
 
-@operation("AcceptHandshake", on=on_handshake)
+@operation("AcceptHandshake", on=on_handshake, needs=[linked_role])
 def accept_handshake(tx: Tx, request: Request) -> Answer:
     """Join the organization that invited the caller's account."""
     handshake, organization = _change(tx, request["HandshakeId"], "ACCEPTED", by_asked=True)

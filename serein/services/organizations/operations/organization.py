@@ -17,6 +17,7 @@ from serein.services.organizations.access import (
     page,
     readable_organization,
 )
+from serein.services.organizations.conditions import linked_role
 from serein.services.organizations.effects import (
     attach_full_access,
     forget_account,
@@ -59,7 +60,7 @@ def show_organization(organization: Organization) -> Answer:
     }
 
 
-@operation("CreateOrganization")
+@operation("CreateOrganization", needs=[linked_role])
 def create_organization(tx: Tx, request: Request) -> Answer:
     """Make an organization, whose management account the caller's becomes."""
     if place_or_none(tx.snapshot, tx.account) is not None:
