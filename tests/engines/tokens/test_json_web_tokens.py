@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
+import jwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serein.engines.tokens.json_web_tokens import (
+    KeySet,
     MalformedToken,
     UntrustedToken,
     read_token,
-    verify_token,
 )
 from tests.services.sts.issuers import Issuer
 
@@ -27,7 +31,7 @@ def test_changes(data: st.DataObject) -> None:
     changed = TEXT[:start] + data.draw(st.text(max_size=8)) + TEXT[end:]
     try:
         token = read_token(changed)
-        verify_token(token, KEYS)
+        KeySet(KEYS).verify(token)
     except (MalformedToken, UntrustedToken):
         return
     assert token.claims == read_token(TEXT).claims
@@ -46,10 +50,27 @@ def test_changes(data: st.DataObject) -> None:
 )
 def test_key_sets_without_the_key(keys: dict[str, object]) -> None:
     with pytest.raises(UntrustedToken):
-        verify_token(read_token(TEXT), keys)
+        KeySet(keys).verify(read_token(TEXT))
 
 
 def test_a_token_without_a_key_id_is_tried_with_all_keys() -> None:
     other = Issuer()
     keys = {"keys": [*other.keys.values(), *ISSUER.keys.values()]}
-    verify_token(read_token(TEXT), {"keys": [{**key, "kid": "one"} for key in keys["keys"]]})
+    same_names = [{**key, "kid": "one"} for key in keys["keys"]]
+    KeySet({"keys": same_names}).verify(read_token(TEXT))
+
+
+def test_a_key_of_another_kind_than_the_algorithm_does_not_count() -> None:
+    """A public key taken for the secret of a keyed hash: the oldest trick there is."""
+    _, claims, _ = TEXT.split(".")
+    for algorithm in ("none", "HS256", "ES256", "PS256"):
+        told = {**jwt.get_unverified_header(TEXT), "alg": algorithm}
+        head = base64.urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode()
+        with pytest.raises(UntrustedToken):
+            KeySet(KEYS).verify(read_token(f"{head}.{claims}.AAAA"))
+
+
+def test_which_keys_a_set_has() -> None:
+    keys = KeySet({"keys": [*ISSUER.keys.values(), None, {"kty": "RSA"}]})
+    assert read_token(TEXT).key_id in keys
+    assert "another" not in keys

@@ -1,81 +1,50 @@
-"""JSON web tokens as a JWT authorizer judges them. No I/O: the issuer's keys and the time are handed in.
+"""What a JWT authorizer asks of a token. No I/O: the issuer's keys and the time are handed in.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from serein.base.later import later
+
+if TYPE_CHECKING:
+    from serein.engines.tokens import json_web_tokens
+else:
+    json_web_tokens = later("serein.engines.tokens.json_web_tokens")
 
 TOKEN_BYTES_MAX = 16 * 1024
-HASHES = {"RS256": hashes.SHA256(), "RS384": hashes.SHA384(), "RS512": hashes.SHA512()}
+ALGORITHMS = ("RS256", "RS384", "RS512")
 
 
 class InvalidToken(ValueError):
     """The token is refused; the text is told to the client as `error_description`."""
 
 
-class Token(msgspec.Struct, frozen=True):
-    """A token taken apart, its signature not yet checked."""
-
-    algorithm: str
-    key_id: str
-    claims: dict[str, Any]
-    signed: bytes
-    signature: bytes
-
-
-def _decoded(part: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (binascii.Error, ValueError) as error:
-        raise InvalidToken("the token is malformed") from error
-
-
-def parse_token(text: str) -> Token:
+def parse_token(text: str) -> json_web_tokens.Token:
     """The parts of `text`, with or without "Bearer ". Raises InvalidToken."""
     if text[:7].lower() == "bearer ":
         text = text[7:].strip()
-    parts = text.split(".")
-    if len(parts) != 3 or len(text) > TOKEN_BYTES_MAX:
+    if len(text) > TOKEN_BYTES_MAX:
         raise InvalidToken("the token is malformed")
     try:
-        header, claims = orjson.loads(_decoded(parts[0])), orjson.loads(_decoded(parts[1]))
-    except orjson.JSONDecodeError as error:
+        token = json_web_tokens.read_token(text)
+    except json_web_tokens.MalformedToken as error:
         raise InvalidToken("the token is malformed") from error
-    if not isinstance(header, dict) or not isinstance(claims, dict):
-        raise InvalidToken("the token is malformed")
-    algorithm = header.get("alg")
-    if algorithm not in HASHES:
+    if token.algorithm not in ALGORITHMS:
         raise InvalidToken("signing method is invalid")
-    signed = f"{parts[0]}.{parts[1]}".encode()
-    return Token(algorithm, str(header.get("kid", "")), claims, signed, _decoded(parts[2]))
+    return token
 
 
-def rsa_key(jwk: dict[str, Any]) -> rsa.RSAPublicKey:
-    """The public key of a JWKS entry. Raises InvalidToken when it is no RSA key."""
+def verify_signature(token: json_web_tokens.Token, keys: json_web_tokens.KeySet) -> None:
+    """Raises InvalidToken unless one of `keys` signed the token."""
     try:
-        modulus = int.from_bytes(_decoded(jwk["n"]), "big")
-        exponent = int.from_bytes(_decoded(jwk["e"]), "big")
-        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidToken("the issuer's key cannot be used") from error
-
-
-def verify_signature(token: Token, key: rsa.RSAPublicKey) -> None:
-    """Raises InvalidToken unless `key` signed the token."""
-    try:
-        key.verify(token.signature, token.signed, padding.PKCS1v15(), HASHES[token.algorithm])
-    except InvalidSignature as error:
+        keys.verify(token)
+    except json_web_tokens.UntrustedToken as error:
         raise InvalidToken("the signature is invalid") from error
 
 

@@ -89,7 +89,9 @@ class Authorization:
                 audience=configuration.get("Audience") or (),
                 now=_now_for(cx, token.claims, visit.now),
             )
-            verify_signature(token, await self._issuers.key_of(cx, issuer, token.key_id, visit.now))
+            verify_signature(
+                token, await self._issuers.keys_of(cx, issuer, token.key_id, visit.now)
+            )
         except InvalidToken as error:
             challenge = f'Bearer scope="" error="invalid_token" error_description="{error}"'
             raise unauthorized([("www-authenticate", challenge)]) from error

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from serein.base.errors import AwsError
+from serein.base.later import later
 from serein.kernel.operations import Context
-from serein.services.apigatewayv2.rules.tokens import InvalidToken, rsa_key
+from serein.services.apigatewayv2.rules.tokens import InvalidToken
 from serein.services.apigatewayv2.sites.callers import whole
 from serein.wire.http import HttpRequest
+
+if TYPE_CHECKING:
+    from serein.engines.tokens import json_web_tokens
+else:
+    json_web_tokens = later("serein.engines.tokens.json_web_tokens")
 
 KEPT_S = 7200.0
 """API Gateway keeps an issuer's keys for up to two hours."""
@@ -23,37 +28,32 @@ DOCUMENT_BYTES_MAX = 1 << 20
 
 
 class Issuers:
-    """Keys by issuer and key id."""
+    """The key sets of issuers."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, tuple[float, dict[str, rsa.RSAPublicKey]]] = {}
+        self._keys: dict[str, tuple[float, json_web_tokens.KeySet]] = {}
 
-    async def key_of(self, cx: Context, issuer: str, key_id: str, now: float) -> rsa.RSAPublicKey:
-        """The key `key_id` of `issuer`. Raises InvalidToken when it has none, or cannot be reached."""
-        fetched_at, keys = self._keys.get(issuer, (-KEPT_S, {}))
+    async def keys_of(
+        self, cx: Context, issuer: str, key_id: str, now: float
+    ) -> json_web_tokens.KeySet:
+        """The keys of `issuer`. Raises InvalidToken when `key_id` is none of them, or they cannot be reached."""
+        fetched_at, keys = self._keys.get(issuer, (-KEPT_S, json_web_tokens.KeySet({})))
         age_s = now - fetched_at
         if age_s >= KEPT_S or (key_id not in keys and age_s >= RETRY_S):
             keys = await self._fetch(cx, issuer)
             if len(self._keys) >= ISSUERS_MAX:
                 self._keys.clear()
             self._keys[issuer] = (now, keys)
-        key = keys.get(key_id)
-        if key is None:
+        if key_id not in keys:
             raise InvalidToken("unable to find the key that signed the token")
-        return key
+        return keys
 
-    async def _fetch(self, cx: Context, issuer: str) -> dict[str, rsa.RSAPublicKey]:
+    async def _fetch(self, cx: Context, issuer: str) -> json_web_tokens.KeySet:
         try:
             about = await _document(cx, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-            listed = await _document(cx, str(about["jwks_uri"]))
-            entries = [entry for entry in listed["keys"] if isinstance(entry, dict)]
+            return json_web_tokens.KeySet(await _document(cx, str(about["jwks_uri"])))
         except (AwsError, OSError, KeyError, TypeError, ValueError, TimeoutError):
-            return {}
-        return {
-            str(entry.get("kid", "")): rsa_key(entry)
-            for entry in entries
-            if entry.get("kty") == "RSA"
-        }
+            return json_web_tokens.KeySet({})
 
 
 async def _document(cx: Context, url: str) -> dict[str, Any]:

@@ -194,7 +194,7 @@ async def _verify(
         if keys is tried:
             break
         try:
-            json_web_tokens.verify_token(token, keys)
+            json_web_tokens.KeySet(keys).verify(token)
         except json_web_tokens.UntrustedToken:
             tried = keys
             continue
