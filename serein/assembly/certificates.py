@@ -5,17 +5,26 @@ from __future__ import annotations
 import ssl
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serein.assembly.config import Config, StartFailure
-from serein.front.tls import host_names, kept_self_signed, server_context
+from serein.base.later import later
+
+if TYPE_CHECKING:
+    from serein.front import certificates
+else:
+    certificates = later("serein.front.certificates")
 
 
 def tls_context(config: Config, now: float) -> ssl.SSLContext:
     """The context that `config` asks for; `now` is the wall clock's. Raises StartFailure."""
     try:
         if config.tls_cert is not None and config.tls_key is not None:
-            return server_context(config.tls_cert, config.tls_key)
+            return certificates.server_context(config.tls_cert, config.tls_key)
         folder = config.data or Path(tempfile.mkdtemp(prefix="serein-"))
-        return server_context(*kept_self_signed(folder / "tls", now, host_names([config.region])))
+        names = certificates.host_names([config.region])
+        return certificates.server_context(
+            *certificates.kept_self_signed(folder / "tls", now, names)
+        )
     except (OSError, ssl.SSLError) as error:
         raise StartFailure(f"The TLS certificate cannot be used: {error}") from error

@@ -79,6 +79,15 @@ class Siblings:
         self._listening[slot * BUCKETS : (slot + 1) * BUCKETS] = nothing
         self._clear_tally(slot)
 
+    def begin_anew(self) -> None:
+        """Another house begins in this process: nothing listens, waits or runs in it yet. It is alive and connected as before."""
+        kept = {
+            place: self._numbers[self.slot * _PLACES + place] for place in (_BEATS, _CONNECTIONS)
+        }
+        self.clear(self.slot)
+        for place, number in kept.items():
+            self._numbers[self.slot * _PLACES + place] = number
+
     def _clear_tally(self, slot: int) -> None:
         nothing = memoryview(bytes(ENTRIES * 8)).cast("Q")
         for table in (self._counts, self._keys):

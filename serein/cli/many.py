@@ -20,19 +20,20 @@ import click
 import msgspec
 import uvloop
 
-from serein.assembly import Config, House, StartFailure
+from serein.assembly import Config, Premises, StartFailure
 from serein.base.later import later
 from serein.base.siblings import SIBLINGS_MAX, Siblings
 from serein.cli.age import age_s
+from serein.cli.keeping import leave_endpoint
 from serein.cli.supervisor import STOPS, Supervisor
 from serein.kernel.crew import Crew, prepared
 from serein.kernel.hub import Hub
 from serein.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from serein.front import tls
+    from serein.front import certificates
 else:
-    tls = later("serein.front.tls")
+    certificates = later("serein.front.certificates")
 
 BACKLOG = 1024
 MEMORY_FOLDER = Path("/dev/shm")
@@ -96,6 +97,7 @@ def run_workers(
             return uvloop.run(_work(config, siblings.seat(slot), sockets, line, tune))
 
         def announce(warnings: Sequence[str]) -> None:
+            leave_endpoint(config.data, endpoint)
             where = "in memory" if config.ephemeral else f"data in {config.data}"
             click.echo(
                 f"Serein answers at {endpoint} ({where}, {count} worker processes, started in {age_s():.2f} s)"
@@ -119,26 +121,31 @@ async def _work(
     """One worker process, from its start to its end."""
     hub = Hub(line, siblings.slot)
     await hub.open()
-    house = House(config, crew=Crew(siblings, hub))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOPS:
         loop.add_signal_handler(number, stop.set)
     # Without a supervisor nobody would replace it, nor let a new Serein have the directory.
     hub.on_orphaned = stop.set
+
+    def fail(words: str) -> None:
+        hub.tell("failed", words)
+        stop.set()
+
+    premises = Premises(config, crew=Crew(siblings, hub), tune=tune, on_failure=fail)
     try:
-        await house.start(sockets)
+        await premises.start(sockets)
     except StartFailure as error:
         hub.tell("failed", str(error))
         await hub.flush()
         return 1
-    tune()
+    house = premises.house
     hub.tell("ready", house.owner, house.warnings())
     beating = asyncio.create_task(_beat(siblings))
     try:
         await stop.wait()
     finally:
-        await house.stop()
+        await premises.stop()
         beating.cancel()
         hub.close()
     return 0
@@ -155,8 +162,8 @@ def with_certificate(config: Config) -> Config:
     if config.tls_port is None or config.tls_cert is not None or config.data is None:
         return config
     try:
-        certificate, key = tls.kept_self_signed(
-            config.data / "tls", time.time(), tls.host_names([config.region])
+        certificate, key = certificates.kept_self_signed(
+            config.data / "tls", time.time(), certificates.host_names([config.region])
         )
     except OSError as error:
         raise StartFailure(f"The TLS certificate cannot be made: {error}") from error

@@ -11,16 +11,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from serein.base.ids import Randomness
+from serein.base.later import later
 from serein.contracts.sessions import KEYS, SealingKey
 from serein.store.interface import Snapshot
 
+if TYPE_CHECKING:
+    from serein.base import sealing
+else:
+    sealing = later("serein.base.sealing")
+
 _MAGIC = b"serein-authorization-message"
-_NONCE_BYTES = 12
 CHARACTERS_MAX = 10_240
 
 
@@ -54,10 +57,9 @@ def refusal(
 
 def encoded(key: SealingKey, text: str, randomness: Randomness) -> str:
     """`text` as an opaque message."""
-    nonce = randomness.token(_NONCE_BYTES)
     head = key.number.to_bytes(2, "big")
-    sealed = AESGCM(key.secret).encrypt(nonce, text.encode(), _MAGIC + head)
-    return base64.urlsafe_b64encode(head + nonce + sealed).decode()
+    sealed = sealing.seal(key.secret, text.encode(), _MAGIC + head, randomness)
+    return base64.urlsafe_b64encode(head + sealed).decode()
 
 
 def decoded_or_none(snapshot: Snapshot, message: str) -> str | None:
@@ -68,13 +70,11 @@ def decoded_or_none(snapshot: Snapshot, message: str) -> str | None:
         raw = base64.urlsafe_b64decode(message)
     except (binascii.Error, ValueError):
         return None
-    if len(raw) < 2 + _NONCE_BYTES + 16:
-        return None
-    head, nonce, sealed = raw[:2], raw[2 : 2 + _NONCE_BYTES], raw[2 + _NONCE_BYTES :]
+    head, sealed = raw[:2], raw[2:]
     key = snapshot.get(KEYS, int.from_bytes(head, "big"))
     if key is None:
         return None
     try:
-        return AESGCM(key.secret).decrypt(nonce, sealed, _MAGIC + head).decode()
-    except (InvalidTag, UnicodeDecodeError):
+        return sealing.unseal(key.secret, sealed, _MAGIC + head).decode()
+    except (sealing.NotSealed, UnicodeDecodeError):
         return None

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from serein.base.ids import Randomness
+from serein.base.later import later
 from serein.store.interface import Snapshot
 from serein.store.tables import Table
 
+if TYPE_CHECKING:
+    from serein.base import sealing
+else:
+    sealing = later("serein.base.sealing")
+
 _MAGIC = b"\x21\x0a\x09\x53\x52\x4e\x01"
 """What tells our tokens from AWS's own; in base64 the first letters look like theirs."""
-_NONCE_BYTES = 12
 TOKEN_CHARACTERS_MAX = 16_384
 
 
@@ -64,10 +68,9 @@ def first_key(randomness: Randomness, now: float) -> SealingKey:
 
 def seal(key: SealingKey, session: SealedSession, randomness: Randomness) -> str:
     """The session token."""
-    nonce = randomness.token(_NONCE_BYTES)
     head = _MAGIC + key.number.to_bytes(2, "big")
-    sealed = AESGCM(key.secret).encrypt(nonce, msgspec.msgpack.encode(session), head)
-    return base64.b64encode(head + nonce + sealed).decode()
+    sealed = sealing.seal(key.secret, msgspec.msgpack.encode(session), head, randomness)
+    return base64.b64encode(head + sealed).decode()
 
 
 def open_or_none(snapshot: Snapshot, token: str) -> SealedSession | None:
@@ -79,16 +82,13 @@ def open_or_none(snapshot: Snapshot, token: str) -> SealedSession | None:
     except (binascii.Error, ValueError):
         return None
     head_bytes = len(_MAGIC) + 2
-    if not raw.startswith(_MAGIC) or len(raw) < head_bytes + _NONCE_BYTES + 16:
+    if not raw.startswith(_MAGIC) or len(raw) < head_bytes + sealing.OVERHEAD_BYTES:
         return None
     key = snapshot.get(KEYS, int.from_bytes(raw[len(_MAGIC) : head_bytes], "big"))
     if key is None:
         raise DamagedToken
-    nonce = raw[head_bytes : head_bytes + _NONCE_BYTES]
     try:
-        opened = AESGCM(key.secret).decrypt(
-            nonce, raw[head_bytes + _NONCE_BYTES :], raw[:head_bytes]
-        )
+        opened = sealing.unseal(key.secret, raw[head_bytes:], raw[:head_bytes])
         return msgspec.msgpack.decode(opened, type=SealedSession)
-    except (InvalidTag, msgspec.DecodeError) as error:
+    except (sealing.NotSealed, msgspec.DecodeError) as error:
         raise DamagedToken from error

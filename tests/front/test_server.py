@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from serein.front.certificates import host_names, kept_self_signed, server_context
 from serein.front.limits import Limits
-from serein.front.tls import host_names, kept_self_signed, server_context
 from serein.wire.http import HttpRequest, HttpResponse
 from tests.front.client import GET, Client, echo, echo_any, post, run, talking
 

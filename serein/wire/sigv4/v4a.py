@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import fnmatch
 import hmac
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
+from serein.base.later import later
+
+if TYPE_CHECKING:
+    from cryptography import exceptions
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+else:
+    exceptions = later("cryptography.exceptions")
+    hashes = later("cryptography.hazmat.primitives.hashes")
+    ec = later("cryptography.hazmat.primitives.asymmetric.ec")
 
 ALGORITHM = b"AWS4-ECDSA-P256-SHA256"
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _BITS = (256).to_bytes(4, "big")
-_SHA256 = ec.ECDSA(SHA256())
 
 
 def derive_private_key(secret: str, access_key: str) -> ec.EllipticCurvePrivateKey:
@@ -39,8 +46,8 @@ def derive_public_key(secret: str, access_key: str) -> ec.EllipticCurvePublicKey
 def is_signed_by(key: ec.EllipticCurvePublicKey, signature_hex: str, string_to_sign: bytes) -> bool:
     """Whether the hexadecimal DER signature over `string_to_sign` is the key's."""
     try:
-        key.verify(bytes.fromhex(signature_hex), string_to_sign, _SHA256)
-    except (InvalidSignature, ValueError):
+        key.verify(bytes.fromhex(signature_hex), string_to_sign, ec.ECDSA(hashes.SHA256()))
+    except (exceptions.InvalidSignature, ValueError):
         return False
     return True
 
@@ -52,4 +59,4 @@ def region_allowed(region_set: str, region: str) -> bool:
 
 def sign_v4a(key: ec.EllipticCurvePrivateKey, string_to_sign: bytes) -> str:
     """The hexadecimal DER signature of `string_to_sign`."""
-    return key.sign(string_to_sign, _SHA256).hex()
+    return key.sign(string_to_sign, ec.ECDSA(hashes.SHA256())).hex()
