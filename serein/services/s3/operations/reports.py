@@ -1,11 +1,11 @@
-"""Metrics, analytics and inventory configurations: kept and given back; no reports are written.
+"""Metrics, analytics, inventory and tiering configurations: kept and given back; no reports are written, and there is one tier.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from serein.kernel.operations import Read, Tx, operation
@@ -20,33 +20,33 @@ PAGE = 100
 COUNT_MAX = 1000
 
 
-def _put(tx: Tx, request: Request, kind: str) -> None:
+def _put(tx: Tx, request: Request, kind: str, own: str) -> None:
     bucket = find_bucket(tx, request)
     value: Any = request.get(kind)
     if not value or value.get("Id") != request["Id"]:
         raise refusal("MalformedXML")
-    there = tx.get(SETTINGS, bucket.name, kind, request["Id"])
-    if there is None and tx.count(SETTINGS, (bucket.name, kind)) >= COUNT_MAX:
+    there = tx.get(SETTINGS, bucket.name, own, request["Id"])
+    if there is None and tx.count(SETTINGS, (bucket.name, own)) >= COUNT_MAX:
         raise refusal(
             "TooManyConfigurations",
             "You are attempting to create a new configuration but have already reached the 1,000-configuration limit.",
         )
-    tx.put(SETTINGS, Setting(bucket=bucket.name, kind=kind, id=request["Id"], value=dict(value)))
+    tx.put(SETTINGS, Setting(bucket=bucket.name, kind=own, id=request["Id"], value=dict(value)))
 
 
-def _get(read: Read, request: Request, kind: str) -> Answer:
-    found = read.get(SETTINGS, find_bucket(read, request).name, kind, request["Id"])
+def _get(read: Read, request: Request, own: str) -> Any:
+    found = read.get(SETTINGS, find_bucket(read, request).name, own, request["Id"])
     if found is None:
         raise refusal("NoSuchConfiguration")
-    return {kind: found.value}
+    return found.value
 
 
-def _delete(tx: Tx, request: Request, kind: str) -> None:
-    if not tx.delete(SETTINGS, find_bucket(tx, request).name, kind, request["Id"]):
+def _delete(tx: Tx, request: Request, own: str) -> None:
+    if not tx.delete(SETTINGS, find_bucket(tx, request).name, own, request["Id"]):
         raise refusal("NoSuchConfiguration")
 
 
-def _list(read: Read, request: Request, kind: str) -> Answer:
+def _list(read: Read, request: Request, kind: str, own: str) -> Answer:
     bucket = find_bucket(read, request)
     token: str | None = request.get("ContinuationToken")
     after: Any = ""
@@ -57,7 +57,7 @@ def _list(read: Read, request: Request, kind: str) -> Answer:
             raise invalid_argument(
                 "The continuation token provided is incorrect", "continuation-token", token
             ) from error
-    all_of = [found for found in read.scan(SETTINGS, (bucket.name, kind)) if found.id > after]
+    all_of = [found for found in read.scan(SETTINGS, (bucket.name, own)) if found.id > after]
     page = all_of[:PAGE]
     more = len(all_of) > PAGE
     return {
@@ -70,133 +70,39 @@ def _list(read: Read, request: Request, kind: str) -> Answer:
     }
 
 
-@operation(
-    "PutBucketMetricsConfiguration",
-    on=bucket_of,
-    action="s3:PutMetricsConfiguration",
-    unvalidated=True,
-)
-def put_bucket_metrics_configuration(tx: Tx, request: Request) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketMetricsConfiguration.html"""
-    _put(tx, request, "MetricsConfiguration")
+Put = Callable[[Tx, Request], None]
+Get = Callable[[Read, Request], Answer]
 
 
-@operation(
-    "GetBucketMetricsConfiguration",
-    on=bucket_of,
-    action="s3:GetMetricsConfiguration",
-    unvalidated=True,
-)
-def get_bucket_metrics_configuration(read: Read, request: Request) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketMetricsConfiguration.html"""
-    return _get(read, request, "MetricsConfiguration")
+def _family(name: str, kept_as: str | None = None) -> tuple[Put, Get, Get, Put]:
+    """The four operations of one kind of configuration: put, get, list, delete.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketMetricsConfiguration.html and its siblings
+    """
+    kind = f"{name}Configuration"
+    own = kept_as or kind
+    write, see = f"s3:Put{kind}", f"s3:Get{kind}"
+
+    @operation(f"PutBucket{kind}", on=bucket_of, action=write, unvalidated=True)
+    def put(tx: Tx, request: Request) -> None:
+        _put(tx, request, kind, own)
+
+    @operation(f"GetBucket{kind}", on=bucket_of, action=see, unvalidated=True)
+    def get(read: Read, request: Request) -> Answer:
+        return {kind: _get(read, request, own)}
+
+    @operation(f"ListBucket{kind}s", on=bucket_of, action=see, unvalidated=True)
+    def list_all(read: Read, request: Request) -> Answer:
+        return _list(read, request, kind, own)
+
+    @operation(f"DeleteBucket{kind}", on=bucket_of, action=write, unvalidated=True)
+    def delete(tx: Tx, request: Request) -> None:
+        _delete(tx, request, own)
+
+    return put, get, list_all, delete
 
 
-@operation(
-    "ListBucketMetricsConfigurations",
-    on=bucket_of,
-    action="s3:GetMetricsConfiguration",
-    unvalidated=True,
-)
-def list_bucket_metrics_configurations(read: Read, request: Request) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBucketMetricsConfigurations.html"""
-    return _list(read, request, "MetricsConfiguration")
-
-
-@operation(
-    "DeleteBucketMetricsConfiguration",
-    on=bucket_of,
-    action="s3:PutMetricsConfiguration",
-    unvalidated=True,
-)
-def delete_bucket_metrics_configuration(tx: Tx, request: Request) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketMetricsConfiguration.html"""
-    _delete(tx, request, "MetricsConfiguration")
-
-
-@operation(
-    "PutBucketAnalyticsConfiguration",
-    on=bucket_of,
-    action="s3:PutAnalyticsConfiguration",
-    unvalidated=True,
-)
-def put_bucket_analytics_configuration(tx: Tx, request: Request) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAnalyticsConfiguration.html"""
-    _put(tx, request, "AnalyticsConfiguration")
-
-
-@operation(
-    "GetBucketAnalyticsConfiguration",
-    on=bucket_of,
-    action="s3:GetAnalyticsConfiguration",
-    unvalidated=True,
-)
-def get_bucket_analytics_configuration(read: Read, request: Request) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAnalyticsConfiguration.html"""
-    return _get(read, request, "AnalyticsConfiguration")
-
-
-@operation(
-    "ListBucketAnalyticsConfigurations",
-    on=bucket_of,
-    action="s3:GetAnalyticsConfiguration",
-    unvalidated=True,
-)
-def list_bucket_analytics_configurations(read: Read, request: Request) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBucketAnalyticsConfigurations.html"""
-    return _list(read, request, "AnalyticsConfiguration")
-
-
-@operation(
-    "DeleteBucketAnalyticsConfiguration",
-    on=bucket_of,
-    action="s3:PutAnalyticsConfiguration",
-    unvalidated=True,
-)
-def delete_bucket_analytics_configuration(tx: Tx, request: Request) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketAnalyticsConfiguration.html"""
-    _delete(tx, request, "AnalyticsConfiguration")
-
-
-@operation(
-    "PutBucketInventoryConfiguration",
-    on=bucket_of,
-    action="s3:PutInventoryConfiguration",
-    unvalidated=True,
-)
-def put_bucket_inventory_configuration(tx: Tx, request: Request) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketInventoryConfiguration.html"""
-    _put(tx, request, "InventoryConfiguration")
-
-
-@operation(
-    "GetBucketInventoryConfiguration",
-    on=bucket_of,
-    action="s3:GetInventoryConfiguration",
-    unvalidated=True,
-)
-def get_bucket_inventory_configuration(read: Read, request: Request) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketInventoryConfiguration.html"""
-    return _get(read, request, "InventoryConfiguration")
-
-
-@operation(
-    "ListBucketInventoryConfigurations",
-    on=bucket_of,
-    action="s3:GetInventoryConfiguration",
-    unvalidated=True,
-)
-def list_bucket_inventory_configurations(read: Read, request: Request) -> Answer:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBucketInventoryConfigurations.html"""
-    return _list(read, request, "InventoryConfiguration")
-
-
-@operation(
-    "DeleteBucketInventoryConfiguration",
-    on=bucket_of,
-    action="s3:PutInventoryConfiguration",
-    unvalidated=True,
-)
-def delete_bucket_inventory_configuration(tx: Tx, request: Request) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketInventoryConfiguration.html"""
-    _delete(tx, request, "InventoryConfiguration")
+put_metrics, get_metrics, list_metrics, delete_metrics = _family("Metrics")
+put_analytics, get_analytics, list_analytics, delete_analytics = _family("Analytics")
+put_inventory, get_inventory, list_inventories, delete_inventory = _family("Inventory")
+put_tiering, get_tiering, list_tierings, delete_tiering = _family("IntelligentTiering", "tiering")
