@@ -1,6 +1,6 @@
 """Refusals and needs written down, so that every process of the house tells of all of them, and after a restart.
 
-The door only notes them in memory (`refusals.py`); here they go to the store: at the latest a minute later, and when somebody
+The door only notes them in memory (`refusals.py`); here they go to the store: within minutes, and when somebody
 rings who wants to read them. What was not yet written is lost when the machine fails; nothing depends on it.
 """
 
@@ -20,6 +20,8 @@ from serein.store.interface import Snapshot, Store, Transaction
 from serein.store.tables import Table
 
 PAUSE_S = 60.0
+IDLE_PAUSE_S = 900.0
+"""While there is nothing to write down the pauses grow to this: an idle house should sleep."""
 OTHERS_S = 0.15
 """How long is waited for other processes to write down theirs (real time; only where there are others)."""
 BELL = "serein:access-log"
@@ -65,10 +67,11 @@ class AccessLog:
 
     async def run(self) -> None:
         """Until the house stops."""
+        pause_s = PAUSE_S
         while True:
             waiter = self._doorbell.listen(BELL)
-            await self._doorbell.wait(waiter, BELL, self._clock.now() + PAUSE_S)
-            await self._write_down()
+            await self._doorbell.wait(waiter, BELL, self._clock.now() + pause_s)
+            pause_s = PAUSE_S if await self._write_down() else min(2 * pause_s, IDLE_PAUSE_S)
 
     async def gather(self) -> Snapshot:
         """Have every process write down what it has; a snapshot in which it then is."""
@@ -78,10 +81,11 @@ class AccessLog:
             await asyncio.sleep(OTHERS_S)
         return self._store.snapshot()
 
-    async def _write_down(self) -> None:
+    async def _write_down(self) -> bool:
+        """Whether there was anything."""
         refusals, needs = self._refusals.take(), self._needs.take()
         if not refusals and not needs:
-            return
+            return False
         kept = [
             KeptRefusal(at=refusal.at, id=new_uuid(self._randomness), refusal=refusal)
             for refusal in refusals
@@ -101,6 +105,7 @@ class AccessLog:
                 transaction.put(NEEDS, KeptNeeds(principal=principal, needs=merged[-NEEDS_MAX:]))
 
         await self._store.transact(write)
+        return True
 
 
 def refusals_of(snapshot: Snapshot, account: str) -> Iterator[Refusal]:

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 TOGETHER_MAX = 50
 """How many stacks are worked on at the same time (nested ones count)."""
 LOOK_AGAIN_S = 30.0
+IDLE_S = 3600.0
 
 
 async def run(cx: Context) -> None:
@@ -31,7 +32,8 @@ async def run(cx: Context) -> None:
                         _drive(cx, deployment, resumed), name=deployment.stack_id
                     )
             resumed = False
-            await cx.wait_for_ring(WORK, until=cx.clock.now() + LOOK_AGAIN_S, waiter=waiter)
+            pause_s = LOOK_AGAIN_S if tasks else IDLE_S
+            await cx.wait_for_ring(WORK, until=cx.clock.now() + pause_s, waiter=waiter)
     finally:
         for task in tasks.values():
             task.cancel()

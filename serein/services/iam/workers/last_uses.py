@@ -1,4 +1,4 @@
-"""Writes down, once a minute, when keys and roles were last used."""
+"""Writes down, once a minute while there are calls, when keys and roles were last used."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from serein.services.iam.records import (
 from serein.services.iam.rules.services import prefix_of
 
 PAUSE_S = 60.0
+IDLE_PAUSE_S = 900.0
+"""While nobody calls, the pauses grow to this: an idle house should sleep."""
 Uses = Sequence[KeyUse | RoleUse | ServiceUse]
 
 
 async def write_down(cx: Context, take_uses: Callable[[], Uses]) -> None:
     """Until the house stops."""
+    pause_s = PAUSE_S
     while True:
-        await cx.clock.sleep_until(cx.clock.now() + PAUSE_S)
+        await cx.clock.sleep_until(cx.clock.now() + pause_s)
         uses = take_uses()
+        pause_s = PAUSE_S if uses else min(2 * pause_s, IDLE_PAUSE_S)
         if uses:
             await cx.transact(_write, uses)
 
