@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serein.base.ids import SeededRandomness
-from serein.base.sealing import OVERHEAD_BYTES, NotSealed, seal, unseal
+from serein.base.sealing import OVERHEAD_BYTES, NotSealed, counter_stream, seal, unseal
 
 SECRET, OTHER = bytes(range(32)), bytes(32)
 RANDOMNESS = SeededRandomness(1)
@@ -36,3 +36,13 @@ def test_every_change_is_noticed(clear: bytes, data: st.DataObject) -> None:
 
 def test_the_same_bytes_are_never_sealed_alike() -> None:
     assert seal(SECRET, b"x", b"p", RANDOMNESS) != seal(SECRET, b"x", b"p", RANDOMNESS)
+
+
+@given(st.binary(max_size=200), st.data())
+def test_a_stream_can_be_read_from_anywhere(clear: bytes, data: st.DataObject) -> None:
+    nonce = bytes(12)
+    sealed = counter_stream(SECRET, nonce).update(clear)
+    start = data.draw(st.integers(0, len(clear)))
+    reading = counter_stream(SECRET, nonce, start)
+    middle = data.draw(st.integers(start, len(clear)))
+    assert reading.update(sealed[start:middle]) + reading.update(sealed[middle:]) == clear[start:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -9,9 +10,11 @@ import msgspec
 
 from serein.base.errors import AwsError
 from serein.kernel.operations import Context, Read, Tx
+from serein.services.s3.customer_keys import NONCE_BYTES, Cipher, Sealing
 from serein.services.s3.records import (
     BODIES,
     GARBAGE,
+    CustomerSeal,
     Garbage,
     Piece,
     StoredObject,
@@ -33,10 +36,12 @@ class Received(msgspec.Struct, frozen=True):
     """A body that is here: in `data` when it is short, else in the blob `piece`."""
 
     size: int
-    md5: str
+    etag: str
     checksums: dict[str, str]
     data: bytes | None
     piece: Piece | None
+    customer: CustomerSeal | None = None
+    """Where a customer's key encrypted it; with the nonce of these bytes."""
 
 
 async def receive(
@@ -47,32 +52,35 @@ async def receive(
     also: str = "",
     hex_md5: bool = False,
     inline_bytes_max: int = INLINE_BYTES_MAX,
+    sealing: Sealing | None = None,
 ) -> Received:
     """Take the request's Body in, checking its declared digests. Raises BadDigest, EntityTooLarge, MissingContentLength.
 
     A body that fails a check leaves nothing behind. `also` names a second checksum to keep;
-    `hex_md5` says how the refusal writes the digest that was expected.
+    `hex_md5` says how the refusal writes the digest that was expected. With `sealing` it is stored encrypted.
     """
     wanted, value = checksums.declared(request)
     algorithm = wanted or checksums.asked(request) or algorithm or checksums.DEFAULT
     names = [algorithm] if also in ("", algorithm) else [algorithm, also]
     body = request.get("Body", b"")
     md5, digests = checksums.new_digest("MD5"), [checksums.new_digest(name) for name in names]
+    nonce = cx.randomness.token(NONCE_BYTES) if sealing is not None else b""
+    encrypt = sealing.cipher.stream(nonce).update if sealing is not None else None
     if isinstance(body, bytes):
         for digest in (md5, *digests):
             digest.update(body)
-        size, data, piece = len(body), body, None
+        size, data, piece = len(body), body if encrypt is None else encrypt(body), None
         if size > inline_bytes_max:
-            piece, data = Piece(blob=await cx.blobs.write(body), size=size), b""
+            piece, data = Piece(blob=await cx.blobs.write(data), size=size, nonce=nonce), b""
     else:
         if request.get("ContentLength") is None and not hasattr(body, "trailers"):
             raise refusal("MissingContentLength")
-        intake = _Intake(body, (md5, *digests))
+        intake = _Intake(body, (md5, *digests), encrypt)
         data = await intake.head(inline_bytes_max)
         piece = None
         if not intake.ended:
-            piece = Piece(blob=await cx.blobs.write(intake.rest(data)), size=0)
-            piece = msgspec.structs.replace(piece, size=intake.size)
+            blob = await cx.blobs.write(intake.rest(data))
+            piece = Piece(blob=blob, size=intake.size, nonce=nonce)
         size = intake.size
     sums = {
         name: checksums.in_base64(digest.digest())
@@ -80,7 +88,14 @@ async def receive(
     }
     trailers = getattr(body, "trailers", {})
     value = value or trailers.get(f"x-amz-checksum-{algorithm.lower()}", "")
-    received = Received(size, md5.digest().hex(), sums, None if piece is not None else data, piece)
+    received = Received(
+        size,
+        md5.digest().hex() if sealing is None else _opaque_etag(nonce, md5.digest()),
+        sums,
+        None if piece is not None else data,
+        piece,
+        None if sealing is None else msgspec.structs.replace(sealing.seal, nonce=nonce),
+    )
     try:
         checksums.check_md5(request.get("ContentMD5"), md5.digest(), in_hex=hex_md5)
         if value and value != sums[algorithm]:
@@ -89,6 +104,14 @@ async def receive(
         await abandon(cx, received)
         raise
     return received
+
+
+def _opaque_etag(nonce: bytes, digest: bytes) -> str:
+    """Entity tags of what customers' keys encrypt are no digests of the bytes, which would tell them.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+    """
+    return hashlib.md5(nonce + digest).hexdigest()
 
 
 async def store(cx: Context, received: Received, function: Callable[..., T], *args: Any) -> T:
@@ -109,9 +132,15 @@ async def abandon(cx: Context, received: Received) -> None:
 class _Intake:
     """A streamed body, digested as it is read."""
 
-    def __init__(self, body: AsyncIterator[bytes], digests: tuple[checksums.Digest, ...]) -> None:
+    def __init__(
+        self,
+        body: AsyncIterator[bytes],
+        digests: tuple[checksums.Digest, ...],
+        encrypt: Callable[[bytes], bytes] | None,
+    ) -> None:
         self._body = body
         self._digests = digests
+        self._encrypt = encrypt
         self.size = 0
         self.ended = False
 
@@ -140,28 +169,33 @@ class _Intake:
                 )
             for digest in self._digests:
                 digest.update(part)
-            yield part
+            yield part if self._encrypt is None else self._encrypt(part)
 
 
-def content(read: Read, found: StoredObject, start: int, end: int) -> bytes | AsyncIterator[bytes]:
-    """The bytes of an object from `start` up to `end`."""
+def content(
+    read: Read, found: StoredObject, start: int, end: int, cipher: Cipher | None = None
+) -> bytes | AsyncIterator[bytes]:
+    """The bytes of an object from `start` up to `end`; `cipher` is needed where a customer's key encrypted it."""
     if start >= end:
         return b""
     if not found.pieces:
         body = read.get(BODIES, found.bucket, found.key, found.sequence) or b""
+        if cipher is not None and found.customer is not None:
+            body = cipher.stream(found.customer.nonce).update(body)
         return body if end - start == len(body) else body[start:end]
-    return _stream(read.blobs, found.pieces, start, end)
+    return _stream(read.blobs, found.pieces, start, end, cipher)
 
 
 async def _stream(
-    blobs: Blobs, pieces: Iterable[Piece], start: int, end: int
+    blobs: Blobs, pieces: Iterable[Piece], start: int, end: int, cipher: Cipher | None
 ) -> AsyncIterator[bytes]:
     at = 0
     for piece in pieces:
         first, last = max(start - at, 0), min(end - at, piece.size)
         if first < last:
+            decrypt = cipher.stream(piece.nonce, first).update if cipher is not None else None
             async for part in blobs.stream(BlobId(piece.blob), first, last - first):
-                yield part
+                yield part if decrypt is None else decrypt(part)
         at += piece.size
         if at >= end:
             return

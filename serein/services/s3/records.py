@@ -51,11 +51,22 @@ class PartOf(msgspec.Struct, frozen=True, kw_only=True):
     checksums: dict[str, str] = {}
 
 
+class CustomerSeal(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of the key that a customer provided: its digest as it is told, and a salted proof of it."""
+
+    md5: str
+    salt: bytes
+    proof: bytes
+    nonce: bytes = b""
+    """Of the body in BODIES; blobs have each their own."""
+
+
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """A blob with a stretch of an object's bytes."""
+    """A blob with a stretch of an object's bytes, encrypted where there is a `nonce`."""
 
     blob: str
     size: int
+    nonce: bytes = b""
 
 
 class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +93,7 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     """Where the bytes are; empty when they are in BODIES."""
     encryption: str = "AES256"
     kms_key: str = ""
+    customer: CustomerSeal | None = None
     acl: dict[str, Any] = {}
     restored_until: float = 0.0
     """Until when an archived object can be read."""
@@ -114,6 +126,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: float
     checksums: dict[str, str] = {}
     blob: str
+    nonce: bytes = b""
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):

@@ -214,11 +214,19 @@ def send(tx: Tx, bucket: Bucket, target: str, payload: str) -> None:
         tx.send(call)
 
 
+def encryption_told(found: StoredObject) -> dict[str, Any]:
+    """How answers say that an object is encrypted."""
+    if found.customer is not None:
+        return {"SSECustomerAlgorithm": "AES256", "SSECustomerKeyMD5": found.customer.md5}
+    told: dict[str, Any] = {"ServerSideEncryption": found.encryption}
+    if found.kms_key:
+        told["SSEKMSKeyId"] = found.kms_key
+    return told
+
+
 def described(found: StoredObject, bucket: Bucket) -> Mapping[str, Any]:
     """The members that answers about a version share."""
-    out: dict[str, Any] = {"ServerSideEncryption": found.encryption}
-    if found.kms_key:
-        out["SSEKMSKeyId"] = found.kms_key
+    out = encryption_told(found)
     if found.version != NULL_VERSION or bucket.versioning:
         out["VersionId"] = found.version
     return out

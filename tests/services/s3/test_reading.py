@@ -222,11 +222,6 @@ def test_encryption_headers(s3: Any) -> None:
     assert bad["ArgumentValue"] == "ROT13"
 
 
-def test_customer_keys_are_refused_loudly(s3: Any) -> None:
-    error = refused(put, s3, "k", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
-    assert (error["Code"], error["Status"]) == ("NotImplemented", 501)
-
-
 def test_attributes(s3: Any) -> None:
     put(s3, "k", b"something")
     got = s3.get_object_attributes(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from serein.kernel.operations import Context, Need, Read, Tx, operation
-from serein.services.s3 import bodies
+from serein.services.s3 import bodies, customer_keys
 from serein.services.s3.access import (
     PREFIX,
     find_bucket,
@@ -45,6 +45,7 @@ def find_source(read: Read, request: Mapping[str, Any]) -> StoredObject:
         named["ExpectedBucketOwner"] = expected
     find_bucket(read, named)
     source = find_object(read, named)
+    customer_keys.cipher_of(read, request, source, "CopySource")
     conditions.check_read(request, source, "CopySource")
     check_readable(source, read.now)
     return source
@@ -62,6 +63,7 @@ def _check_change(request: Mapping[str, Any], source: StoredObject) -> None:
                 "StorageClass",
                 "WebsiteRedirectLocation",
                 "ServerSideEncryption",
+                "SSECustomerAlgorithm",
                 "ChecksumAlgorithm",
             )
         )
@@ -104,7 +106,7 @@ async def copy_object(cx: Context, request: CopyObjectRequest) -> dict[str, Any]
             "InvalidRequest",
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
         )
-    received = await _take(cx, read, source, checksums.asked(request))
+    received = await _take(cx, read, source, request)
     return await bodies.store(cx, received, _store_copy, request, source, received)
 
 
@@ -116,8 +118,18 @@ def _judge_tags(cx: Context, request: CopyObjectRequest) -> None:
     cx.judge(Need("s3:PutObjectTagging", f"{PREFIX}{request['Bucket']}/{request['Key']}"))
 
 
-async def _take(cx: Context, read: Read, source: StoredObject, algorithm: str) -> Received:
+async def _take(
+    cx: Context, read: Read, source: StoredObject, asking: Mapping[str, Any]
+) -> Received:
     """The source's bytes once more, as a body of its own."""
+    algorithm = checksums.asked(asking)
+    cipher = customer_keys.cipher_of(read, asking, source, "CopySource")
+    sealing = customer_keys.sealing_of(cx, asking)
+    if cipher is not None or sealing is not None:
+        body = bodies.content(read, source, 0, source.size, cipher)
+        request = {"Body": body, "ContentLength": source.size}
+        wanted = algorithm or _algorithm_of(source)
+        return await bodies.receive(cx, request, algorithm=wanted, sealing=sealing)
     if not source.pieces:
         content = bodies.content(read, source, 0, source.size)
         assert isinstance(content, bytes)
@@ -129,13 +141,15 @@ async def _take(cx: Context, read: Read, source: StoredObject, algorithm: str) -
     if recomputed or "-" in source.etag:
         stream = bodies.content(read, source, 0, source.size)
         request = {"Body": stream, "ContentLength": source.size}
-        wanted = algorithm or next(
-            (name.partition("-")[0] for name in source.checksums), checksums.DEFAULT
-        )
+        wanted = algorithm or _algorithm_of(source)
         return await bodies.receive(cx, request, algorithm=wanted, inline_bytes_max=-1)
     blob = await cx.blobs.concatenate([BlobId(piece.blob) for piece in source.pieces])
     piece = Piece(blob=blob, size=source.size)
     return Received(source.size, source.etag, source.checksums, None, piece)
+
+
+def _algorithm_of(source: StoredObject) -> str:
+    return next((name.partition("-")[0] for name in source.checksums), checksums.DEFAULT)
 
 
 def _store_copy(

@@ -12,7 +12,7 @@ import msgspec
 
 from serein.base.ids import new_text
 from serein.kernel.operations import Context, Read, Tx, operation
-from serein.services.s3 import bodies
+from serein.services.s3 import bodies, customer_keys
 from serein.services.s3.access import find_bucket, object_of, read_source
 from serein.services.s3.bodies import Received
 from serein.services.s3.model import (
@@ -31,7 +31,7 @@ from serein.services.s3.rules.conditions import check_write
 from serein.services.s3.rules.errors import invalid_argument, refusal
 from serein.services.s3.rules.names import check_key
 from serein.services.s3.rules.ranges import parse_copy_range
-from serein.services.s3.versions import described, put_version
+from serein.services.s3.versions import described, encryption_told, put_version
 
 PART_BYTES_MIN = 5 * 1024 * 1024
 PARTS_MAX = 10_000
@@ -81,7 +81,9 @@ def create_multipart_upload(tx: Tx, request: CreateMultipartUploadRequest) -> di
     """Begin an upload. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
     bucket = find_bucket(tx, request)
     check_key(request["Key"])
-    template = new_object(tx, bucket, request, None)
+    template = msgspec.structs.replace(
+        new_object(tx, bucket, request, None), customer=customer_keys.new_seal(tx, request)
+    )
     algorithm = checksums.asked(request)
     kind = _checksum_type(algorithm, request.get("ChecksumType"))
     upload = Upload(
@@ -149,11 +151,12 @@ async def upload_part(cx: Context, request: UploadPartRequest) -> dict[str, Any]
         algorithm=upload.checksum_algorithm,
         also="" if upload.checksum_algorithm else checksums.DEFAULT,
         inline_bytes_max=-1,
+        sealing=customer_keys.sealing_of_part(cx, request, upload.template.customer),
     )
     part = await bodies.store(cx, received, _store_part, request, received)
     answer: dict[str, Any] = {
         "ETag": f'"{part.etag}"',
-        "ServerSideEncryption": upload.template.encryption,
+        **encryption_told(upload.template),
     }
     told = named or upload.checksum_algorithm or checksums.DEFAULT
     answer[checksums.MEMBERS[told]] = part.checksums[told]
@@ -170,10 +173,11 @@ def _store_part(tx: Tx, request: Mapping[str, Any], received: Received) -> Part:
         upload=upload.id,
         number=request["PartNumber"],
         size=received.size,
-        etag=received.md5,
+        etag=received.etag,
         modified_at=tx.now,
         checksums=received.checksums,
         blob=received.piece.blob,
+        nonce=received.piece.nonce,
     )
     tx.put(PARTS, part)
     return part
@@ -195,12 +199,14 @@ async def upload_part_copy(cx: Context, request: UploadPartCopyRequest) -> dict[
     upload = find_upload(read, request)
     source = find_source(read, request)
     start, end = parse_copy_range(request.get("CopySourceRange"), source.size)
-    body = bodies.content(read, source, start, end)
+    cipher = customer_keys.cipher_of(read, request, source, "CopySource")
+    body = bodies.content(read, source, start, end, cipher)
     received = await bodies.receive(
         cx,
         {"Body": body, "ContentLength": end - start},
         algorithm=upload.checksum_algorithm or checksums.DEFAULT,
         inline_bytes_max=-1,
+        sealing=customer_keys.sealing_of_part(cx, request, upload.template.customer),
     )
     part = await bodies.store(cx, received, _store_part, request, received)
     result: dict[str, Any] = {"ETag": f'"{part.etag}"', "LastModified": part.modified_at}
@@ -208,7 +214,7 @@ async def upload_part_copy(cx: Context, request: UploadPartCopyRequest) -> dict[
         result |= {checksums.MEMBERS[name]: value for name, value in part.checksums.items()}
     answer: dict[str, Any] = {
         "CopyPartResult": result,
-        "ServerSideEncryption": upload.template.encryption,
+        **encryption_told(upload.template),
     }
     if source.version != "null":
         answer["CopySourceVersionId"] = source.version
@@ -253,7 +259,7 @@ def complete_multipart_upload(tx: Tx, request: CompleteMultipartUploadRequest) -
             )
             for part in parts
         ),
-        pieces=tuple(Piece(blob=part.blob, size=part.size) for part in parts),
+        pieces=tuple(Piece(blob=part.blob, size=part.size, nonce=part.nonce) for part in parts),
     )
     made = put_version(tx, bucket, made, None, "ObjectCreated:CompleteMultipartUpload")
     end_upload(tx, upload, {part.number for part in parts})

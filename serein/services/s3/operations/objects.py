@@ -7,7 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 from serein.kernel.operations import Context, Read, Tx, operation
-from serein.services.s3 import bodies
+from serein.services.s3 import bodies, customer_keys
 from serein.services.s3.access import (
     find_bucket,
     find_object,
@@ -49,7 +49,7 @@ def new_object(
     retention = ((lock or {}).get("Rule") or {}).get("DefaultRetention")
     mode, until, hold = metadata.lock_of(request, bucket, retention, read.now)
     metadata.check_acl(request, bucket)
-    metadata.check_customer_key(request)
+    customer_keys.check_write(read, request, encryption)
     return StoredObject(
         bucket=bucket.name,
         key=request["Key"],
@@ -57,7 +57,7 @@ def new_object(
         modified_at=read.now,
         owner=bucket.account,
         size=received.size if received else 0,
-        etag=received.md5 if received else "",
+        etag=received.etag if received else "",
         storage_class=metadata.storage_class_of(request),
         headers=metadata.headers_of(request),
         metadata=metadata.metadata_of(request),
@@ -67,6 +67,7 @@ def new_object(
         pieces=(received.piece,) if received and received.piece else (),
         encryption=algorithm,
         kms_key=kms_key,
+        customer=received.customer if received else None,
         acl=acls.of_new(request, bucket.account),
         lock_mode=mode,
         lock_until=until,
@@ -82,7 +83,8 @@ async def put_object(cx: Context, request: PutObjectRequest) -> dict[str, Any]:
     if not isinstance(body, bytes) or len(body) > bodies.INLINE_BYTES_MAX:
         # What will be refused anyway is refused before its bytes are taken in; a short body costs nothing.
         _check_put(cx.read(), request)
-    received = await bodies.receive(cx, request, hex_md5=True)
+    sealing = customer_keys.sealing_of(cx, request)
+    received = await bodies.receive(cx, request, hex_md5=True, sealing=sealing)
     event = getattr(request.get("Body"), "event", "ObjectCreated:Put")
     return await bodies.store(cx, received, store_object, request, received, event)
 
@@ -117,7 +119,8 @@ def get_object(read: Read, request: GetObjectRequest) -> dict[str, Any]:
     """The object's bytes, or a range of them. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
     answer, found, start, end = _describe(read, request)
     check_readable(found, read.now)
-    answer["Body"] = bodies.content(read, found, start, end)
+    cipher = customer_keys.cipher_of(read, request, found)
+    answer["Body"] = bodies.content(read, found, start, end, cipher)
     return answer
 
 
@@ -142,6 +145,7 @@ def _describe(
     """The headers of a read, the version, and the range of bytes."""
     bucket = find_bucket(read, request)
     found = find_object(read, request)
+    customer_keys.cipher_of(read, request, found)
     conditions.check_read(request, found)
     start, end, partial = 0, found.size, False
     answer: dict[str, Any] = {}
@@ -174,10 +178,8 @@ def _describe(
         _add_expiration(read, found, answer)
     if found.tags:
         answer["TagCount"] = len(found.tags)
-    whole = end - start == found.size
-    if request.get("ChecksumMode") == "ENABLED" and (whole or number is not None):
-        answer |= {checksums.MEMBERS[name]: value for name, value in found.checksums.items()}
-        answer["ChecksumType"] = found.checksum_type or None
+    if request.get("ChecksumMode") == "ENABLED":
+        answer |= _checksums_of(found, number, is_whole=end - start == found.size)
     if found.lock_mode:
         answer["ObjectLockMode"] = found.lock_mode
         answer["ObjectLockRetainUntilDate"] = found.lock_until
@@ -185,6 +187,17 @@ def _describe(
         answer["ObjectLockLegalHoldStatus"] = found.legal_hold
     answer |= _overrides(request)
     return answer, found, start, end
+
+
+def _checksums_of(found: StoredObject, number: int | None, *, is_whole: bool) -> dict[str, Any]:
+    """The checksums of what is read: of the object, or of its part where parts have some; of a range there are none."""
+    sums = found.checksums if is_whole else {}
+    if number is not None and found.parts:
+        sums = next(part.checksums for part in found.parts if part.number == number)
+    told: dict[str, Any] = {checksums.MEMBERS[name]: value for name, value in sums.items()}
+    if told:
+        told["ChecksumType"] = found.checksum_type or None
+    return told
 
 
 def _add_expiration(read: Read, found: StoredObject, answer: dict[str, Any]) -> None:
@@ -238,6 +251,7 @@ def get_object_attributes(read: Read, request: GetObjectAttributesRequest) -> di
     """Chosen facts of an object. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html"""
     bucket = find_bucket(read, request)
     found = find_object(read, request)
+    customer_keys.cipher_of(read, request, found)
     wanted = [name.strip() for name in request.get("ObjectAttributes") or ()]
     known = {"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
     if not wanted or not known.issuperset(wanted):

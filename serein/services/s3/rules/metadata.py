@@ -223,18 +223,6 @@ def check_acl(request: Mapping[str, Any], bucket: Bucket) -> None:
         raise refusal("AccessControlListNotSupported", "The bucket does not allow ACLs")
 
 
-def check_customer_key(request: Mapping[str, Any]) -> None:
-    """Raises NotImplemented for SSE-C, which is not built: nothing may look encrypted that is not."""
-    for member in ("SSECustomerAlgorithm", "SSECustomerKey", "CopySourceSSECustomerAlgorithm"):
-        if request.get(member) is not None:
-            raise refusal(
-                "NotImplemented",
-                "Serein has not implemented server-side encryption with customer-provided keys.",
-                501,
-                Header="x-amz-server-side-encryption-customer-algorithm",
-            )
-
-
 def lock_of(
     request: Mapping[str, Any], bucket: Bucket, default: Mapping[str, Any] | None, now: float
 ) -> tuple[str, float, str]:
