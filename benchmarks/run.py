@@ -1,11 +1,15 @@
 """`make bench`: Serein side by side with peers and the bare floor, in one run, on the same signed requests.
 
 Serein runs with a durable store and authorisation on: a user of its own, with an identity policy, signs the requests.
-Peers (moto server, ministack) run from an environment of their own that is made on first use; wrk must be installed.
+Peers (moto server, ministack, dynalite) run from an environment of their own that is made on first use; wrk must be installed,
+and npm for dynalite, which knows DynamoDB alone.
 
 Behind the table: what each stage of a request costs, the door among them (door.py).
 
 usage: python benchmarks/run.py [--only ddb_get,s3_put_1k] [--seconds 4] [--rounds 3] [--no-peers]
+
+`--only ddb_sizes --items 10000000`: a DynamoDB table of that size against one of 10,000 items (benchmarks/sizes.py).
+`--only ddb,ddbmany,ddbgsi`: all of DynamoDB; single items, batches and transactions, tables with 1, 5 and 20 global indexes.
 
 `--only workers`: 1 and 2 worker processes, in turns (benchmarks/workers.py).
 
@@ -52,6 +56,16 @@ def peers() -> Path:
             [PEERS / "bin" / "pip", "install", "-q", "moto[server]", "ministack"], check=True
         )
     return PEERS / "bin"
+
+
+def dynalite() -> Path | None:
+    """The program of dynalite, installed on first use; None without npm."""
+    folder = PEERS / "dynalite"
+    program = folder / "node_modules" / ".bin" / "dynalite"
+    if not program.exists() and shutil.which("npm") is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--silent", "dynalite"], cwd=folder, check=True)
+    return program if program.exists() else None
 
 
 @contextlib.contextmanager
@@ -116,6 +130,10 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--items", default="300000")
     given = parser.parse_args()
+    if given.only == "ddb_sizes":
+        command = [sys.executable, str(HERE / "sizes.py"), "--items", given.items]
+        command += ["--seconds", given.seconds, "--rounds", given.rounds, "--conns", given.conns]
+        sys.exit(subprocess.run(command, check=False).returncode)
     if (given.only or "").startswith("store_"):
         sys.exit(store_alone(given.only, given.items))
     if given.only == "workers":
@@ -154,6 +172,13 @@ def main() -> None:
                 GATEWAY_PORT=str(mini),
             )
             ends.append("ministack=" + stack.enter_context(url))
+            node = dynalite()
+            if node is not None:
+                port = free_port()
+                # A table is to be there after 500 ms, as it is by default; it keeps everything in memory.
+                command = [str(node), "--host", "127.0.0.1", "--port", str(port)]
+                url = running(command, f"http://127.0.0.1:{port}")
+                ends.append("dynalite=" + stack.enter_context(url))
         options = ["--seconds", given.seconds, "--rounds", given.rounds, "--conns", given.conns]
         for name in ("only", "json"):
             if getattr(given, name):

@@ -25,9 +25,11 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import compare
 import run
 from botocore.credentials import Credentials
+from cases import groups_of
+from ends import End
+from replay import wrk
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -45,10 +47,8 @@ class Server:
 
     def prepare(self, cases: list[Any]) -> None:
         """The requests of every case, signed."""
-        compare.CRED = self.credentials
-        compare.KEY, compare.SECRET = self.credentials.access_key, self.credentials.secret_key
         for case in cases:
-            self.requests.update(case(self.url))
+            self.requests.update(case(End(self.url, self.credentials)))
 
     def processor_s(self) -> float:
         """What its processes have used so far."""
@@ -66,7 +66,7 @@ class Server:
     def measure(self, label: str, seconds: int, conns: int) -> None:
         """One round of one case."""
         before, started = self.processor_s(), time.perf_counter()
-        result = compare.wrk(self.url, self.requests[label], seconds, conns)
+        result = wrk(self.url, self.requests[label], seconds, conns)
         took_s = time.perf_counter() - started
         if result is None:
             return
@@ -99,8 +99,7 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk (or your system's package)")
     labels = given.only.split(",")
-    kinds = {label.split("_")[0] for label in labels}
-    cases = [case for case in compare.CASES if case.__name__.removeprefix("case_") in kinds]
+    cases = list(groups_of(labels).values())
     with contextlib.ExitStack() as stack:
         servers = []
         for count in given.workers.split(","):

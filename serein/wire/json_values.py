@@ -179,12 +179,15 @@ def _read_boolean(value: Any) -> bool:
     raise _mismatch(value, "Boolean")
 
 
-def _integer_reader(wanted: str) -> Reader:
+def _integer_reader(wanted: str, bits: int) -> Reader:
+    bound = 1 << (bits - 1)
+
     def read(value: Any) -> int:
-        if type(value) is int:
-            return value
         if type(value) is float and value == math.trunc(value):
-            return int(value)
+            value = int(value)
+        # Longer numbers than the type has room for are no numbers of that type.
+        if type(value) is int and -bound <= value < bound:
+            return value
         raise _mismatch(value, wanted)
 
     return read
@@ -226,8 +229,8 @@ _SCALARS: Mapping[str, tuple[object, Reader]] = {
     "string": (str, _read_string),
     "character": (str, _read_string),
     "boolean": (bool, _read_boolean),
-    "integer": (int, _integer_reader("Integer")),
-    "long": (int, _integer_reader("Long")),
+    "integer": (_NEVER, _integer_reader("Integer", 32)),
+    "long": (_NEVER, _integer_reader("Long", 64)),
     "float": (float, _read_float),
     "double": (float, _read_float),
     "blob": (_NEVER, _read_blob),

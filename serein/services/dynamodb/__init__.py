@@ -71,6 +71,7 @@ def service(*, limited: bool = False) -> Service:
             Worker(name="dynamodb.export", run=export_work.export),
             Worker(name="dynamodb.import", run=import_work.fill),
             Worker(name="dynamodb.replicate", run=replication.replicate),
+            Worker(name="dynamodb.stamps", run=replication.forget),
             Worker(name="dynamodb.forget", run=recovery.trim),
             Worker(name="dynamodb.measure", run=figures.measure),
             *more,

@@ -2,7 +2,8 @@
 
 An item is kept as four bytes of its size (as DynamoDB counts it) and its JSON text, ready to be answered, under
 (table id, hash key, sort key). An index keeps its projected copies under
-(index id, index hash, index sort, hash key, sort key). All key parts are text whose order is DynamoDB's.
+(index id, index hash, index sort, hash key, sort key). All key parts are text whose order is DynamoDB's;
+before a partition key stands the character of its bucket (`rules/segments.py`).
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     more_hash: tuple[KeyAttribute, ...] = ()
     more_sort: tuple[KeyAttribute, ...] = ()
     warm: dict[str, int] = {}
+    spread: bool = False
+    """Whether its rows lie in the order of a hash of their partition keys (`rules/segments.py`)."""
 
     # Worked out once for each index read: the records of tables are kept decoded.
     @cached_property
@@ -148,6 +151,8 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     kinesis: tuple[KinesisDestination, ...] = ()
     table_class_since: float | None = None
     billing_changes: tuple[float, ...] = ()
+    spread: bool = False
+    """Whether its items lie in the order of a hash of their partition keys; older tables' lie in that of the keys themselves."""
 
     @cached_property
     def followed(self) -> bool:
@@ -160,6 +165,11 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             or self.regions
             or self.kinesis
         )
+
+    @cached_property
+    def locals(self) -> tuple[Index, ...]:
+        """Its local secondary indexes."""
+        return tuple(index for index in self.indexes if not index.global_)
 
     @cached_property
     def journalled(self) -> bool:

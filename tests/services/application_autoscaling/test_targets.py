@@ -164,3 +164,12 @@ def test_tags(scaling):
     assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"b": "2"}
     code, _ = refused(scaling.list_tags_for_resource, ResourceARN=arn[:-4] + "none")
     assert code == "ResourceNotFoundException"
+
+
+def test_numbers_that_are_no_integers_are_refused(cloud):
+    """MinCapacity is an integer of 32 bits: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html"""
+    client = cloud.client("application-autoscaling", parameter_validation=False)
+    for capacity in (2**31, 10**15, 1e21):
+        with pytest.raises(ClientError) as raised:
+            client.register_scalable_target(**READ, MinCapacity=capacity, MaxCapacity=capacity)
+        assert raised.value.response["Error"]["Code"] == "SerializationException"

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.htm
 from __future__ import annotations
 
 import pytest
+from botocore.exceptions import ClientError
 
 from serein.services.applicationautoscaling.rules.tracking import wanted_capacity
 from tests.cloud import Cloud
@@ -68,3 +69,33 @@ def test_a_busy_table_gets_more_and_a_quiet_one_less():
         assert "AlarmHigh" in causes[-1]
     finally:
         cloud.close()
+
+
+def test_step_and_predictive_policies_are_not_for_tables(cloud, dynamodb_units):
+    """https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html: PolicyType"""
+    scaling = cloud.client("application-autoscaling")
+    scaling.register_scalable_target(**READ, MinCapacity=1, MaxCapacity=7)
+    steps = {
+        "AdjustmentType": "ChangeInCapacity",
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
+    }
+    for kind, more in (
+        ("StepScaling", {"StepScalingPolicyConfiguration": steps}),
+        ("PredictiveScaling", {}),
+    ):
+        with pytest.raises(ClientError) as raised:
+            scaling.put_scaling_policy(PolicyName="p", PolicyType=kind, **READ, **more)
+        assert raised.value.response["Error"] == {
+            "Code": "ValidationException",
+            "Message": f"{kind} policies are not supported for service namespace dynamodb",
+        }
+
+
+@pytest.fixture
+def dynamodb_units(cloud):
+    cloud.client("dynamodb").create_table(
+        TableName="units",
+        AttributeDefinitions=definitions(pk="S"),
+        KeySchema=schema("pk"),
+        ProvisionedThroughput={"ReadCapacityUnits": 2, "WriteCapacityUnits": 2},
+    )

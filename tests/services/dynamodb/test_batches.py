@@ -5,8 +5,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 
 from __future__ import annotations
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from tests.running import RunningSerein
+from tests.services.dynamodb.conftest import PER_REQUEST, definitions, schema
 
 
 def refused(call, **params):
@@ -15,8 +20,8 @@ def refused(call, **params):
     return raised.value.response["Error"]["Code"], raised.value.response["Error"]["Message"]
 
 
-def put(name):
-    return {"PutRequest": {"Item": {"pk": {"S": name}}}}
+def put(name, **more):
+    return {"PutRequest": {"Item": {"pk": {"S": name}, **more}}}
 
 
 def test_write_and_get(dynamodb, simple, sorted_table):
@@ -125,3 +130,32 @@ def test_figures(dynamodb, indexed):
     assert capacity["Table"] == {"CapacityUnits": 2.0}
     assert capacity["GlobalSecondaryIndexes"]["keys-of-g"] == {"CapacityUnits": 2.0}
     assert len(answer["ItemCollectionMetrics"][indexed]) == 2
+
+
+def test_a_request_of_more_than_16_megabytes_is_refused():
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: 16 MB are the most.
+
+    Items of at most 400 KB fit in unless JSON makes them longer: here every character is told as \\u0001.
+    """
+    entries = [put(str(n), x={"S": "\1" * 300_000}) for n in range(10)]
+    with RunningSerein(None) as serein:
+        dynamodb = boto3.client(
+            "dynamodb",
+            endpoint_url=serein.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        dynamodb.create_table(
+            TableName="simple",
+            AttributeDefinitions=definitions(pk="S"),
+            KeySchema=schema("pk"),
+            **PER_REQUEST,
+        )
+        with pytest.raises(ClientError) as raised:
+            dynamodb.batch_write_item(RequestItems={"simple": entries})
+        assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+        assert dynamodb.scan(TableName="simple")["Count"] == 0
+        dynamodb.batch_write_item(RequestItems={"simple": entries[:8]})
+        assert dynamodb.scan(TableName="simple", Select="COUNT")["Count"] > 0

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from serein.services.dynamodb.records import INDEX_ROWS
+
 INVALID = "One or more parameter values were invalid: "
 
 
@@ -453,3 +455,36 @@ def test_another_users_policy_decides(cloud, simple):
     assert refused(reader.put_item, TableName=simple, Item={"pk": {"S": "a"}})[0] == (
         "AccessDeniedException"
     )
+
+
+def test_a_change_that_an_index_has_nothing_of_leaves_its_rows(cloud, dynamodb, indexed):
+    """Rows of indexes are written where something changed of what they have: keys, projected attributes, or the item's coming."""
+
+    def version():
+        return cloud.house.store.snapshot().table_version(INDEX_ROWS)
+
+    item = {"pk": {"S": "a"}, "sk": {"S": "1"}, "g": {"S": "x"}}
+    dynamodb.put_item(TableName=indexed, Item=item)
+    before = version()
+    dynamodb.put_item(TableName=indexed, Item=item)
+    dynamodb.update_item(
+        TableName=indexed,
+        Key={"pk": {"S": "a"}, "sk": {"S": "1"}},
+        UpdateExpression="SET g = :x",
+        ExpressionAttributeValues={":x": {"S": "x"}},
+    )
+    assert version() == before
+    dynamodb.put_item(TableName=indexed, Item={**item, "y": {"S": "only of the table"}})
+    assert version() == before
+    for change in ({"x": {"S": "projected"}}, {"g": {"S": "y"}}, {"n": {"N": "1"}}, {}):
+        item = {**item, **change}
+        dynamodb.put_item(TableName=indexed, Item={**item, "y": {"S": "z"}})
+        rows = {
+            name: dynamodb.scan(TableName=indexed, IndexName=name)["Items"]
+            for name in ("by-g", "keys-of-g", "some-of-g", "local-n")
+        }
+        keys = {name: item[name] for name in ("pk", "sk", "g")}
+        assert rows["keys-of-g"] == [keys]
+        assert rows["some-of-g"] == [{**keys, **({"x": item["x"]} if "x" in item else {})}]
+        assert len(rows["local-n"]) == ("n" in item)
+        assert rows["by-g"] == ([{**item, "y": {"S": "z"}}] if "n" in item else [])

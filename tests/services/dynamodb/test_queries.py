@@ -359,6 +359,15 @@ def test_parallel_scan(dynamodb, simple):
             {"ExclusiveStartKey": {"pk": {"S": "b"}, "sk": {"N": "1"}}},
             "The provided starting key is outside query boundaries based on provided conditions",
         ),
+        # Told so in https://github.com/aws/aws-sdk-js/issues/3283
+        (
+            {
+                "KeyConditionExpression": "pk = :p AND sk > :n",
+                "ExpressionAttributeValues": {":p": {"S": "a"}, ":n": {"N": "1"}},
+                "ExclusiveStartKey": {"pk": {"S": "a"}, "sk": {"N": "0"}},
+            },
+            "The provided starting key does not match the range key predicate",
+        ),
     ],
 )
 def test_query_refused(dynamodb, numbers, params, message):
@@ -481,3 +490,51 @@ def test_a_segment_goes_on_with_its_own_keys(dynamodb, simple):
             f"Segment: {(segment + 1) % 4}"
         )
     assert sorted(seen) == sorted(map(str, range(200)))
+
+
+LONG = "x" * 70_000
+HASHKEY = (
+    "One or more parameter values were invalid: "
+    "Size of hashkey has exceeded the maximum size limit of2048 bytes"
+)
+RANGEKEY = (
+    "One or more parameter values were invalid: "
+    "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
+)
+START = "The provided starting key is invalid: "
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "message"),
+    [
+        ("query", {"condition": "pk = :l"}, HASHKEY),
+        ("query", {"condition": "pk = :a AND sk > :l"}, RANGEKEY),
+        ("query", {"condition": "pk = :a AND sk BETWEEN :a AND :l"}, RANGEKEY),
+        ("query", {"condition": "g = :l", "IndexName": "some-of-g"}, HASHKEY),
+        (
+            "query",
+            {"condition": "pk = :a", "ExclusiveStartKey": {"pk": {"S": "a"}, "sk": {"S": LONG}}},
+            START + RANGEKEY,
+        ),
+        ("scan", {"ExclusiveStartKey": {"pk": {"S": LONG}, "sk": {"S": "a"}}}, START + HASHKEY),
+        ("execute_statement", {"Statement": "SELECT * FROM indexed WHERE pk = ?"}, HASHKEY),
+        (
+            "execute_statement",
+            {"Statement": "SELECT * FROM indexed WHERE pk = 'a' AND sk < ?"},
+            RANGEKEY,
+        ),
+    ],
+)
+def test_keys_longer_than_keys_can_be_are_refused(dynamodb, indexed, operation, params, message):
+    """2048 and 1024 bytes, as for items: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+    params = dict(params)
+    condition = params.pop("condition", None)
+    if condition is not None:
+        params["KeyConditionExpression"] = condition
+        values = {":a": {"S": "a"}, ":l": {"S": LONG}}
+        params["ExpressionAttributeValues"] = {k: v for k, v in values.items() if k in condition}
+    if "Statement" in params:
+        params["Parameters"] = [{"S": LONG}]
+    else:
+        params["TableName"] = indexed
+    assert refused(getattr(dynamodb, operation), **params) == ("ValidationException", message)

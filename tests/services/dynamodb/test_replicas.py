@@ -9,7 +9,10 @@ from random import Random
 
 import pytest
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
+from serein.services.dynamodb.records import TABLES
+from serein.services.dynamodb.rules.replication import STAMPS, TOMBSTONES
 from tests.services.dynamodb.conftest import PER_REQUEST, definitions, index, schema
 from tests.services.dynamodb.test_backups import fill, marks
 from tests.services.dynamodb.test_restores import put
@@ -184,3 +187,161 @@ def test_what_cannot_be_is_refused(dynamodb, simple):
     assert "Only one replica" in message(
         {"Create": {"RegionName": "eu-north-1"}}, {"Create": {"RegionName": "eu-south-1"}}
     )
+
+
+def stamps(cloud):
+    """How many stamps there are, and how many of them are noted to be of deleted items."""
+
+    def count(tx):
+        return len(list(tx.scan(STAMPS))), len(list(tx.scan(TOMBSTONES)))
+
+    return cloud.run(cloud.house.store.transact(count))
+
+
+def test_stamps_of_deleted_items_go(cloud, dynamodb, west, simple):
+    """After a day, in all regions; those of items that are there, or came again, stay."""
+    add(dynamodb, simple)
+    for name in "abc":
+        put(dynamodb, simple, name, "1")
+    cloud.settle()
+    dynamodb.delete_item(TableName=simple, Key={"pk": {"S": "a"}})
+    west.delete_item(TableName=simple, Key={"pk": {"S": "b"}})
+    cloud.settle()
+    put(dynamodb, simple, "b", "again")
+    cloud.advance(3600)
+    assert stamps(cloud) == (6, 4)
+    cloud.advance(25 * 3600)
+    assert stamps(cloud) == (4, 0)
+    assert marks(dynamodb, simple) == marks(west, simple) == {"b": "again", "c": "1"}
+
+
+def test_a_write_that_changes_nothing_still_wins(cloud, dynamodb, west, simple):
+    """Last writer wins: also the last writer who wrote what was there already."""
+    add(dynamodb, simple)
+    put(dynamodb, simple, "a", "same")
+    cloud.settle()
+    # Both write before either hears of the other; the east's is the later one.
+    put(west, simple, "a", "other")
+    cloud.clock.advance(0.001)
+    put(dynamodb, simple, "a", "same")
+    cloud.settle()
+    assert marks(dynamodb, simple) == marks(west, simple) == {"a": "same"}
+
+
+@pytest.fixture
+def by_mark(dynamodb):
+    """A provisioned table with a global index, on its way to be global."""
+    units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    dynamodb.create_table(
+        TableName="things",
+        AttributeDefinitions=definitions(pk="S", mark="S"),
+        KeySchema=schema("pk"),
+        ProvisionedThroughput=units,
+        GlobalSecondaryIndexes=[
+            {**index("by-mark", schema("mark")), "ProvisionedThroughput": units}
+        ],
+    )
+    return "things"
+
+
+def reads(client, table="things"):
+    """The read units of a table and of its index, as a region has them."""
+    told = client.describe_table(TableName=table)["Table"]
+    (indexed,) = told["GlobalSecondaryIndexes"]
+    return (
+        told["ProvisionedThroughput"]["ReadCapacityUnits"],
+        indexed["ProvisionedThroughput"]["ReadCapacityUnits"],
+    )
+
+
+def override(table, index_units):
+    return {
+        "RegionName": WEST,
+        "ProvisionedThroughputOverride": {"ReadCapacityUnits": table},
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "by-mark",
+                "ProvisionedThroughputOverride": {"ReadCapacityUnits": index_units},
+            }
+        ],
+    }
+
+
+def test_a_replica_reads_at_its_own_pace(dynamodb, west, by_mark):
+    """Its table and its indexes, from the beginning and when it is updated; writes are the same everywhere.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ReplicaGlobalSecondaryIndex.html
+    """
+    update = dynamodb.update_table
+    update(TableName=by_mark, ReplicaUpdates=[{"Create": override(7, 9)}])
+    assert reads(west) == (7, 9)
+    assert reads(dynamodb) == (5, 5)
+    (told,) = dynamodb.describe_table(TableName=by_mark)["Table"]["Replicas"]
+    assert told["ProvisionedThroughputOverride"] == {"ReadCapacityUnits": 7}
+    assert told["GlobalSecondaryIndexes"] == [
+        {"IndexName": "by-mark", "ProvisionedThroughputOverride": {"ReadCapacityUnits": 9}}
+    ]
+    update(TableName=by_mark, ReplicaUpdates=[{"Update": override(8, 11)}])
+    assert reads(west) == (8, 11)
+    assert reads(dynamodb) == (5, 5)
+    units = {"ReadCapacityUnits": 6, "WriteCapacityUnits": 10}
+    update(TableName=by_mark, ProvisionedThroughput=units)
+    told = west.describe_table(TableName=by_mark)["Table"]["ProvisionedThroughput"]
+    assert (told["ReadCapacityUnits"], told["WriteCapacityUnits"]) == (8, 10)
+    unknown = {"IndexName": "none", "ProvisionedThroughputOverride": {"ReadCapacityUnits": 1}}
+    with pytest.raises(ClientError, match="does not have the specified index: none"):
+        update(
+            TableName=by_mark,
+            ReplicaUpdates=[{"Update": {"RegionName": WEST, "GlobalSecondaryIndexes": [unknown]}}],
+        )
+
+
+def test_consistency_is_chosen_with_a_replica_only(dynamodb, simple):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html: MultiRegionConsistency"""
+    with pytest.raises(ClientError, match="ValidationException"):
+        dynamodb.update_table(TableName=simple, MultiRegionConsistency="STRONG")
+    with pytest.raises(ClientError, match="MultiRegionConsistency can only be specified with"):
+        dynamodb.update_table(
+            TableName=simple,
+            MultiRegionConsistency="STRONG",
+            DeletionProtectionEnabled=True,
+        )
+    assert replicas(dynamodb, simple) == {}
+
+
+def test_a_replica_that_is_being_filled_is_in_use(cloud, dynamodb, west, simple):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html: ResourceInUseException"""
+    fill(dynamodb, simple, 2)
+    add(dynamodb, simple)
+
+    def filling(state):
+        def change(tx):
+            table = tx.get(TABLES, cloud.account, WEST, simple)
+            tx.put(TABLES, replace(table, filling=state))
+
+        cloud.run(cloud.house.store.transact(change))
+
+    filling(True)
+    for call in (west.update_table, west.delete_table):
+        more = {"DeletionProtectionEnabled": True} if call == west.update_table else {}
+        with pytest.raises(ClientError) as raised:
+            call(TableName=simple, **more)
+        assert raised.value.response["Error"] == {
+            "Code": "ResourceInUseException",
+            "Message": "Attempt to change a resource which is still in use: "
+            "Table is being created: simple",
+        }
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        west.get_item(TableName=simple, Key={"pk": {"S": "k00000"}})
+    filling(False)
+    west.update_table(TableName=simple, DeletionProtectionEnabled=True)
+
+
+@pytest.mark.parametrize(
+    "update", [{}, {"Create": {"RegionName": WEST}, "Delete": {"RegionName": WEST}}]
+)
+def test_a_replica_update_does_one_thing(cloud, simple, update):
+    with pytest.raises(ClientError) as raised:
+        cloud.unvalidated("dynamodb").update_table(TableName=simple, ReplicaUpdates=[update])
+    assert raised.value.response["Error"]["Code"] == "ValidationException"
+    assert "Create, Update, Delete must be specified" in raised.value.response["Error"]["Message"]

@@ -63,7 +63,9 @@ def found(answer):
     ],
 )
 def test_select(run, numbers, where, expected):
-    assert found(run(f'SELECT * FROM "{numbers}" WHERE {where}')) == expected
+    answer = found(run(f'SELECT * FROM "{numbers}" WHERE {where}'))
+    # Without a partition key the order is a Scan's, which says nothing.
+    assert (answer if "pk = " in where else sorted(answer)) == expected
 
 
 def test_select_attributes_with_parameters(run, numbers):

@@ -39,6 +39,9 @@ _CONFIGURATIONS = {
     "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
     "PredictiveScaling": "PredictiveScalingPolicyConfiguration",
 }
+_WITHOUT_STEPS = frozenset(
+    ("dynamodb", "comprehend", "lambda", "cassandra", "kafka", "elasticache", "neptune")
+)
 _DYNAMODB_METRICS = {
     "ReadCapacityUnits": "DynamoDBReadCapacityUtilization",
     "WriteCapacityUnits": "DynamoDBWriteCapacityUtilization",
@@ -56,6 +59,7 @@ def put_scaling_policy(tx: Tx, request: PutScalingPolicyRequest) -> Answer:
         raise ValidationException(
             f"The policy type of an existing policy cannot be changed: {name}"
         )
+    _check_kind(target, kind)
     member = _CONFIGURATIONS[kind]
     configuration: Any = request.get(member)
     if not configuration:
@@ -84,6 +88,19 @@ def put_scaling_policy(tx: Tx, request: PutScalingPolicyRequest) -> Answer:
     tx.put(POLICIES, policy)
     tx.ring(SCALING_BELL)
     return {"PolicyARN": policy_arn(policy), "Alarms": _told_alarms(policy)}
+
+
+def _check_kind(target: Target, kind: str) -> None:
+    """Raises ValidationException where AWS has no policies of a kind for a namespace.
+
+    https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScalingPolicy.html
+    """
+    if (kind == "StepScaling" and target.namespace in _WITHOUT_STEPS) or (
+        kind == "PredictiveScaling" and target.namespace != "ecs"
+    ):
+        raise ValidationException(
+            f"{kind} policies are not supported for service namespace {target.namespace}"
+        )
 
 
 def _check_tracking(target: Target, configuration: Request) -> None:

@@ -14,11 +14,8 @@ from serein.kernel.operations import Read, Tx, operation
 from serein.services.dynamodb.access import find_table, tables_of_batch
 from serein.services.dynamodb.model import BatchGetItemInput, BatchWriteItemInput
 from serein.services.dynamodb.records import TableRecord
-from serein.services.dynamodb.rules.capacity import (
-    collection_metrics,
-    consumed,
-    read_units,
-)
+from serein.services.dynamodb.rules.capacity import consumed, read_units
+from serein.services.dynamodb.rules.collections import check_local_bytes, collection_metrics
 from serein.services.dynamodb.rules.expressions import read_projection
 from serein.services.dynamodb.rules.keys import (
     RowKey,
@@ -30,9 +27,10 @@ from serein.services.dynamodb.rules.keys import (
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.rows import (
     check_item_size,
+    clear_item,
     decode_row,
+    present_item,
     read_row,
-    remove_item,
     row_size,
     spliced,
     write_item,
@@ -132,11 +130,11 @@ def batch_write_item(tx: Tx, request: BatchWriteItemInput) -> Answer:
     capacity: dict[str, tuple[TableRecord, float, dict[str, float]]] = {}
     collections: dict[str, list[Answer]] = {}
     for write in writes:
-        old = _apply(tx, write)
+        old = _apply(tx, write, asked=wanted != "NONE")
         if wanted != "NONE":
             _add_costs(capacity, write, old)
         if metrics:
-            told = collection_metrics(write.table, write.names)
+            told = collection_metrics(tx, write.table, write.names)
             if told is not None:
                 collections.setdefault(write.name, []).append(told)
     answer: Answer = {"UnprocessedItems": {}}
@@ -178,16 +176,17 @@ def _planned(name: str, table: TableRecord, entry: Mapping[str, Any], size: int)
     check_fits(table, item)
     row_key = item_key(table, item)
     check_index_keys(table, item)
+    if table.locals:
+        check_local_bytes(table, item)
     return _Write(name, table, row_key, item, item, size)
 
 
-def _apply(tx: Tx, write: _Write) -> Item | None:
-    row = read_row(tx, write.table, write.key)
-    old = decode_row(row) if row is not None else None
+def _apply(tx: Tx, write: _Write, *, asked: bool) -> Item | None:
+    old = present_item(tx, write.table, write.key, asked=asked)
     if write.item is not None:
         write_item(tx, write.table, write.key, old, write.item, write.size)
-    elif old is not None:
-        remove_item(tx, write.table, write.key, old)
+    else:
+        clear_item(tx, write.table, write.key, old)
     return old
 
 

@@ -18,19 +18,17 @@ from serein.services.dynamodb.model import (
     UpdateItemInput,
 )
 from serein.services.dynamodb.records import ITEMS, TableRecord
-from serein.services.dynamodb.rules.capacity import (
-    add_capacity,
-    add_collection_metrics,
-    read_units,
-)
+from serein.services.dynamodb.rules.capacity import add_capacity, read_units
+from serein.services.dynamodb.rules.collections import add_collection_metrics, check_local_bytes
 from serein.services.dynamodb.rules.expressions import read_projection, write_condition
 from serein.services.dynamodb.rules.keys import check_index_keys, item_key, request_key
 from serein.services.dynamodb.rules.rows import (
     check_item_size,
+    clear_item,
     decode_row,
     encode_row,
+    present_item,
     read_row,
-    remove_item,
     row_size,
     spliced,
     write_item,
@@ -85,15 +83,17 @@ def put_item(tx: Tx, request: PutItemInput) -> Answer:
         return {}
     if table.indexes:
         check_index_keys(table, item)
+        if table.locals:
+            check_local_bytes(table, item)
     row = read_row(tx, table, key)
     old = decode_row(row) if row is not None else None
     if condition is not None:
         check_condition(condition, values, old, request)
-    changed = write_item(tx, table, key, old, item, size)
+    write_item(tx, table, key, old, item, size)
     answer: Answer = {}
     if old is not None and wanted == "ALL_OLD":
         answer["Attributes"] = old
-    _add_write_figures(answer, request, table, item, old, item, changed)
+    _add_write_figures(tx, answer, request, table, item, old, item)
     return answer
 
 
@@ -106,15 +106,15 @@ def delete_item(tx: Tx, request: DeleteItemInput) -> Answer:
     condition, values = write_condition(request)
     table = find_table(tx, request["TableName"])
     key = request_key(table, request["Key"])
-    row = read_row(tx, table, key)
-    old = decode_row(row) if row is not None else None
+    # A request of a table and a key asks for nothing of what was there.
+    old = present_item(tx, table, key, asked=len(request) > 2)
     if condition is not None:
         check_condition(condition, values, old, request)
-    changed = remove_item(tx, table, key, old) if old is not None else 0
+    clear_item(tx, table, key, old)
     answer: Answer = {}
     if old is not None and wanted == "ALL_OLD":
         answer["Attributes"] = old
-    _add_write_figures(answer, request, table, request["Key"], old, None, changed)
+    _add_write_figures(tx, answer, request, table, request["Key"], old, None)
     return answer
 
 
@@ -130,17 +130,16 @@ def update_item(tx: Tx, request: UpdateItemInput) -> Answer:
         check_condition(update.condition, update.values, old, request)
     new, size = updated_item(table, update, request["Key"], old, row)
     answer: Answer = {}
-    changed = 0
     if old is None and update.only_removes:
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.AttributeUpdates.html
         # Removing from an item that is not there does not make it.
         new = {}
     else:
-        changed = write_item(tx, table, key, old, new, size)
+        write_item(tx, table, key, old, new, size)
     attributes = _returned(request.get("ReturnValues", "NONE"), update, old, new)
     if attributes:
         answer["Attributes"] = attributes
-    _add_write_figures(answer, request, table, request["Key"], old, new, changed)
+    _add_write_figures(tx, answer, request, table, request["Key"], old, new)
     return answer
 
 
@@ -175,6 +174,8 @@ def updated_item(
         roots = update.roots
         size = row_size(row) + attributes_size(new, roots) - attributes_size(old, roots)
     check_item_size(size, updating=True)
+    if table.locals:
+        check_local_bytes(table, new)
     return new, size
 
 
@@ -192,16 +193,16 @@ def _returned(wanted: str, update: ItemUpdate, old: Item | None, new: Item) -> I
 
 
 def _add_write_figures(
+    tx: Tx,
     answer: Answer,
     request: Request,
     table: TableRecord,
     key: Item,
     old: Item | None,
     new: Item | None,
-    changed: int,
 ) -> None:
     if "ReturnConsumedCapacity" in request:
         units, index_units = write_costs(table, old, new)
         add_capacity(answer, request, table, units, index_units=index_units)
     if "ReturnItemCollectionMetrics" in request:
-        add_collection_metrics(answer, request, table, key)
+        add_collection_metrics(tx, answer, request, table, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,12 +17,14 @@ from serein.services.dynamodb.rules.capacity import add_capacity, read_units
 from serein.services.dynamodb.rules.ranges import (
     Range,
     bound_range,
+    hash_text,
     last_key,
     query_range,
     row_key_parts,
     start_key_parts,
 )
 from serein.services.dynamodb.rules.rows import decode_row, row_size, splice_page
+from serein.services.dynamodb.rules.segments import Segment, buckets_of, in_segment, is_whole
 from serein.services.dynamodb.rules.selection import (
     Selection,
     check_filter_attributes,
@@ -49,7 +50,7 @@ def query(read: Read, request: QueryInput) -> Answer:
     keyed: TableRecord | Index = table if index is None else index
     bound = bound_range(keyed, selection.terms)
     check_filter_attributes(selection, keyed)
-    prefix: tuple[str, ...] = (keyed.id, key_text(bound.hash_value))
+    prefix: tuple[str, ...] = (keyed.id, hash_text(keyed, bound.hash_value))
     if bound.equal:
         prefix += tuple(key_text(value) for value in bound.equal)
     rows = query_range(prefix, bound.sort)
@@ -58,9 +59,13 @@ def query(read: Read, request: QueryInput) -> Answer:
         start = start_key_parts(table, index, request["ExclusiveStartKey"])
         fixed = len(prefix) - 1
         rest = start[fixed:]
-        if start[:fixed] != prefix[1:] or not rows.holds(rest):
+        if start[:fixed] != prefix[1:]:
             raise ValidationException(
                 "The provided starting key is outside query boundaries based on provided conditions"
+            )
+        if not rows.holds(rest):
+            raise ValidationException(
+                "The provided starting key does not match the range key predicate"
             )
         rows = rows.after(rest, forward=forward)
     page = _Page(read, table, index, selection, request)
@@ -75,10 +80,14 @@ def scan(read: Read, request: ScanInput) -> Answer:
     segment = _segment(request)
     table = find_table(read, request["TableName"])
     index = find_index(table, request["IndexName"]) if "IndexName" in request else None
-    rows = Range((table.id if index is None else index.id,))
+    keyed: TableRecord | Index = table if index is None else index
+    rows = Range((keyed.id,))
+    if segment is not None and keyed.spread:
+        first, behind = buckets_of(segment)
+        rows = Range((keyed.id,), start=(first,), stop=(behind,))
     if request.get("ExclusiveStartKey"):
         start = start_key_parts(table, index, request["ExclusiveStartKey"])
-        if segment is not None and not in_segment(start[0], segment):
+        if segment is not None and not in_segment(start[0][keyed.spread :], segment):
             raise ValidationException(
                 "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "
                 f"ExclusiveStartKey with correct Segment. TotalSegments: {segment[1]} "
@@ -86,7 +95,7 @@ def scan(read: Read, request: ScanInput) -> Answer:
             )
         rows = rows.after(start, forward=True)
     page = _Page(read, table, index, selection, request)
-    if segment is None:
+    if segment is None or (keyed.spread and is_whole(segment)):
         page.fill(_rows(read, rows, index, True, request.get("Limit", 0)))
     else:
         page.fill(page.of_segment(rows, segment))
@@ -109,7 +118,7 @@ def _rows(
     )
 
 
-def _segment(request: Request) -> tuple[int, int] | None:
+def _segment(request: Request) -> Segment | None:
     segment, total = request.get("Segment"), request.get("TotalSegments")
     if segment is None and total is None:
         return None
@@ -129,12 +138,6 @@ def _segment(request: Request) -> tuple[int, int] | None:
             f"Segment: {segment} is not less than TotalSegments: {total}"
         )
     return (segment, total) if total > 1 else None
-
-
-def in_segment(hash_text: str, segment: tuple[int, int]) -> bool:
-    """Whether a hash key belongs to a segment: by a hash of it, so that an item collection stays together."""
-    number = zlib.crc32(hash_text.encode("utf-8", "surrogatepass"))
-    return number * segment[1] >> 32 == segment[0]
 
 
 class _Page(msgspec.Struct):
@@ -195,16 +198,22 @@ class _Page(msgspec.Struct):
         if page.last is not None:
             self.last = page.last
 
-    def of_segment(self, rows: Range, segment: tuple[int, int]) -> Iterator[bytes]:
-        """The rows of a segment; after very many others it ends, and with it the page."""
+    def of_segment(self, rows: Range, segment: Segment) -> Iterator[bytes]:
+        """The rows of a segment; after very many others it ends, and with it the page.
+
+        Others are in the range where the segment ends within a bucket, and in tables from before there were buckets.
+        """
         skipped = 0
+        keyed: TableRecord | Index = self.table if self.index is None else self.index
+        bucket = int(keyed.spread)
         for key, row in self.read.scan(
             ITEMS if self.index is None else INDEX_ROWS,
             rows.prefix,
             start=rows.start,
             start_after=rows.start_after,
+            stop=rows.stop,
         ):
-            if in_segment(str(key[1]), segment):
+            if in_segment(str(key[1])[bucket:], segment):
                 yield row
                 continue
             skipped += 1
@@ -229,8 +238,7 @@ class _Page(msgspec.Struct):
 
     def _completed(self, item: Item) -> Item:
         """The whole item, for a local index that does not project all that is asked for."""
-        hash_text, sort_text = row_key_parts(self.table, None, item)
-        row = self.read.get(ITEMS, self.table.id, hash_text, sort_text)
+        row = self.read.get(ITEMS, self.table.id, *row_key_parts(self.table, None, item))
         if row is None:
             return item
         # Each fetch from the table is a read of its own.

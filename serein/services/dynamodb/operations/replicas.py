@@ -21,6 +21,7 @@ from serein.services.dynamodb.rules.schema import throughput_of
 
 Request = Mapping[str, Any]
 
+VERBS = ("Create", "Update", "Delete")
 IMAGES = "NEW_AND_OLD_IMAGES"
 
 
@@ -34,7 +35,13 @@ def with_replicas(tx: Tx, table: TableRecord, request: Request) -> TableRecord:
             "Only one replica can be created, updated or deleted in one request"
         )
     for update in updates:
-        ((what, given),) = update.items()
+        asked = [(verb, update[verb]) for verb in VERBS if update.get(verb)]
+        if len(asked) != 1:
+            raise ValidationException(
+                "One or more parameter values were invalid: "
+                "One of ReplicationGroupUpdate's Create, Update, Delete must be specified"
+            )
+        what, given = asked[0]
         region = given["RegionName"]
         if what == "Create":
             table = _created(tx, table, region, given, strong=strong)

@@ -33,6 +33,7 @@ from serein.services.dynamodb.model import (
 from serein.services.dynamodb.operations.transactions import (
     Action,
     apply_action,
+    apply_actions,
     cancel_if_any,
     prepare,
     refuse_doubles,
@@ -288,6 +289,7 @@ _BATCH_CODES = {
     "SerializationException": "ValidationError",
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
     "DuplicateItemException": "DuplicateItem",
+    "ItemCollectionSizeLimitExceededException": "ItemCollectionSizeLimitExceeded",
     "ResourceNotFoundException": "ResourceNotFound",
 }
 
@@ -369,8 +371,7 @@ def execute_transaction(tx: Tx, request: ExecuteTransactionInput) -> Answer:
     reasons = [_reason(prepare(tx, action), action) for action in actions]
     refuse_doubles(actions, reasons)
     cancel_if_any(reasons)
-    for action in actions:
-        apply_action(tx, action)
+    apply_actions(tx, actions, reasons)
     answer: Answer = {"Responses": [{} for _ in statements]}
     if wanted != "NONE":
         answer["ConsumedCapacity"] = _capacity(wanted, actions)

@@ -133,6 +133,7 @@ def new_table(tx: Tx, request: Request, name: str) -> TableRecord:
         checked_policy(request["ResourcePolicy"])
     hash_key, sort_key = key_attributes(names, definitions)
     return TableRecord(
+        spread=True,
         account=tx.account,
         region=tx.region,
         name=name,

@@ -20,6 +20,7 @@ from serein.services.dynamodb.access import find_table, needs_of_transaction
 from serein.services.dynamodb.model import (
     ConditionalCheckFailedException,
     IdempotentParameterMismatchException,
+    ItemCollectionSizeLimitExceededException,
     TransactGetItemsInput,
     TransactionCanceledException,
     TransactWriteItemsInput,
@@ -28,18 +29,18 @@ from serein.services.dynamodb.operations.items import check_condition, updated_i
 from serein.services.dynamodb.records import TOKENS, TableRecord, TransactionToken
 from serein.services.dynamodb.rules.capacity import (
     as_transactional,
-    collection_metrics,
     consumed,
     read_units,
 )
+from serein.services.dynamodb.rules.collections import check_local_bytes, collection_metrics
 from serein.services.dynamodb.rules.expressions import read_projection, write_condition
 from serein.services.dynamodb.rules.keys import RowKey, check_index_keys, item_key, request_key
 from serein.services.dynamodb.rules.nulls import refuse_null_members
 from serein.services.dynamodb.rules.rows import (
     check_item_size,
+    clear_item,
     decode_row,
     read_row,
-    remove_item,
     row_size,
     spliced,
     write_item,
@@ -67,6 +68,8 @@ class Action(msgspec.Struct):
     size: int = 0
     table: TableRecord | None = None
     key: RowKey = ("", "")
+    looks: bool = True
+    """Whether somebody asks what was there before."""
     old: Item | None = None
     new: Item | None = None
 
@@ -83,8 +86,10 @@ def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
     refuse_null_members(request["TransactItems"], "transactItems")
     actions = [_parsed(entry) for entry in request["TransactItems"]]
     again = was_done(tx, request)
+    looks = request.get("ReturnConsumedCapacity", "NONE") != "NONE"
     for action in actions:
         action.table = find_table(tx, action.given["TableName"])
+        action.looks = looks
     if again:
         return _replayed(tx, request, actions)
     reasons = [prepare(tx, action) for action in actions]
@@ -92,9 +97,8 @@ def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
     cancel_if_any(reasons)
     if sum(action.size for action in actions) > BYTES_MAX:
         raise ValidationException("Transaction request exceeds the maximum size of 4 MB")
-    for action in actions:
-        apply_action(tx, action)
-    return _figures(request, actions)
+    apply_actions(tx, actions, reasons)
+    return _figures(tx, request, actions)
 
 
 def _parsed(entry: Mapping[str, Any]) -> Action:
@@ -156,11 +160,15 @@ def prepare(tx: Tx, action: Action) -> Reason:
             check_item_size(action.size)
             action.key = item_key(table, item)
             check_index_keys(table, item)
+            if table.locals:
+                check_local_bytes(table, item)
             action.new = item
         else:
             action.key = request_key(table, action.given["Key"])
-        row = read_row(tx, table, action.key)
-        action.old = decode_row(row) if row is not None else None
+        row: bytes | None = None
+        if action.looks or table.followed or action.condition is not None or action.update:
+            row = read_row(tx, table, action.key)
+            action.old = decode_row(row) if row is not None else None
         if action.condition is not None:
             check_condition(action.condition, action.values, action.old, action.given)
         if action.update is not None:
@@ -199,6 +207,16 @@ def cancel_if_any(reasons: Sequence[Reason]) -> None:
         )
 
 
+def apply_actions(tx: Tx, actions: Sequence[Action], reasons: list[Reason]) -> None:
+    """Do what all prepared entries say. Raises TransactionCanceledException where an item collection is full."""
+    for at, action in enumerate(actions):
+        try:
+            apply_action(tx, action)
+        except ItemCollectionSizeLimitExceededException as error:
+            reasons[at] = {"Code": "ItemCollectionSizeLimitExceeded", "Message": error.message}
+            cancel_if_any(reasons)
+
+
 def apply_action(tx: Tx, action: Action) -> None:
     """Do what a prepared entry says."""
     table = action.found
@@ -207,8 +225,8 @@ def apply_action(tx: Tx, action: Action) -> None:
         if action.old is None and action.update is not None and action.update.only_removes:
             return
         write_item(tx, table, action.key, action.old, action.new, action.size)
-    elif action.verb == "Delete" and action.old is not None:
-        remove_item(tx, table, action.key, action.old)
+    elif action.verb == "Delete":
+        clear_item(tx, table, action.key, action.old)
 
 
 def _replayed(read: Read, request: Request, actions: Sequence[Action]) -> Answer:
@@ -239,7 +257,7 @@ def _read_capacity(wanted: str, spent: Mapping[str, tuple[TableRecord, float]]) 
     ]
 
 
-def _figures(request: Request, actions: Sequence[Action]) -> Answer:
+def _figures(tx: Tx, request: Request, actions: Sequence[Action]) -> Answer:
     """Capacity and collection metrics, where asked for."""
     answer: Answer = {}
     wanted = request.get("ReturnConsumedCapacity", "NONE")
@@ -248,7 +266,9 @@ def _figures(request: Request, actions: Sequence[Action]) -> Answer:
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
         collections: dict[str, list[Answer]] = {}
         for action in actions:
-            told = collection_metrics(action.found, action.given.get("Item") or action.given["Key"])
+            told = collection_metrics(
+                tx, action.found, action.given.get("Item") or action.given["Key"]
+            )
             if told is not None:
                 collections.setdefault(action.found.name, []).append(told)
         if collections:

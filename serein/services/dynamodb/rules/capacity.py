@@ -1,4 +1,4 @@
-"""Consumed capacity units, and the metrics of item collections.
+"""Consumed capacity units.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
@@ -85,26 +85,3 @@ def as_transactional(told: dict[str, Any], member: str) -> dict[str, Any]:
     for place in places:
         place[member] = place["CapacityUnits"]
     return told
-
-
-def add_collection_metrics(
-    answer: dict[str, Any], request: Mapping[str, Any], table: TableRecord, key: Mapping[str, Any]
-) -> None:
-    """Put `ItemCollectionMetrics` into an answer if asked for and the table has local indexes."""
-    if request.get("ReturnItemCollectionMetrics") == "SIZE":
-        metrics = collection_metrics(table, key)
-        if metrics is not None:
-            answer["ItemCollectionMetrics"] = metrics
-
-
-def collection_metrics(table: TableRecord, key: Mapping[str, Any]) -> dict[str, Any] | None:
-    """ItemCollectionMetrics of one item collection; None for tables without local indexes.
-
-    The size is AWS's kind of estimate: between 0 and 1 GB.
-    """
-    if all(index.global_ for index in table.indexes):
-        return None
-    return {
-        "ItemCollectionKey": {table.hash.name: key[table.hash.name]},
-        "SizeEstimateRangeGB": [0.0, 1.0],
-    }

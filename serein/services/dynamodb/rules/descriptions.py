@@ -93,7 +93,22 @@ def _add_replicas(told: Description, read: Read, table: TableRecord) -> None:
             replica["KMSMasterKeyId"] = other.sse_key_arn
         if other.table_class:
             replica["ReplicaTableClassSummary"] = {"TableClass": other.table_class}
+        indexes = [_replica_index(table, index) for index in other.indexes if index.global_]
+        if indexes:
+            replica["GlobalSecondaryIndexes"] = indexes
         told["Replicas"].append(replica)
+
+
+def _replica_index(table: TableRecord, index: Index) -> Description:
+    """A global index of a replica, with the pace at which it reads where that is its own."""
+    told: Description = {"IndexName": index.name}
+    here = next((one for one in table.indexes if one.name == index.name), None)
+    if here is not None and here.throughput.read != index.throughput.read:
+        told["ProvisionedThroughputOverride"] = {"ReadCapacityUnits": index.throughput.read}
+    reads = index.on_demand.get("MaxReadRequestUnits")
+    if here is not None and reads != here.on_demand.get("MaxReadRequestUnits"):
+        told["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": reads}
+    return told
 
 
 def deleted_description(read: Read, table: TableRecord) -> Description:

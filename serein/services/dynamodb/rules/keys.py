@@ -15,6 +15,7 @@ from serein.engines.expressions.values import (
     utf8_size,
 )
 from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
+from serein.services.dynamodb.rules.segments import spread
 
 HASH_BYTES_MAX = 2048
 SORT_BYTES_MAX = 1024
@@ -29,12 +30,14 @@ def request_key(table: TableRecord, key: Mapping[str, Any]) -> RowKey:
     if table.sort is None:
         if hash_value is None or len(key) != 1:
             raise _no_match()
-        return _key_part(table.hash, hash_value, HASH_BYTES_MAX), ""
+        text = _key_part(table.hash, hash_value, HASH_BYTES_MAX)
+        return spread(text) if table.spread else text, ""
     sort_value = key.get(table.sort.name)
     if hash_value is None or sort_value is None or len(key) != 2:
         raise _no_match()
+    text = _key_part(table.hash, hash_value, HASH_BYTES_MAX)
     return (
-        _key_part(table.hash, hash_value, HASH_BYTES_MAX),
+        spread(text) if table.spread else text,
         _key_part(table.sort, sort_value, SORT_BYTES_MAX),
     )
 
@@ -80,6 +83,13 @@ def check_key_size(attribute: KeyAttribute, content: str, bytes_max: int) -> Non
     )
 
 
+def check_operand(attribute: KeyAttribute, value: Mapping[str, Any], bytes_max: int) -> None:
+    """A value of this key's type that a request looks for is no longer than keys are. Raises ValidationException."""
+    content = value[attribute.type]
+    if len(content) * 4 > bytes_max:
+        check_key_size(attribute, content, bytes_max)
+
+
 def check_fits(table: TableRecord, item: Item) -> None:
     """The item has the table's keys, as batches word it. Raises ValidationException."""
     for attribute in table.keys:
@@ -91,6 +101,8 @@ def check_fits(table: TableRecord, item: Item) -> None:
 def item_key(table: TableRecord, item: Item) -> RowKey:
     """The row key of a normalised item. Raises ValidationException."""
     hash_text = _item_part(table.hash, item, HASH_BYTES_MAX)
+    if table.spread:
+        hash_text = spread(hash_text)
     if table.sort is None:
         return hash_text, ""
     return hash_text, _item_part(table.sort, item, SORT_BYTES_MAX)
@@ -120,15 +132,29 @@ def index_key(index: Index, item: Item) -> IndexKey | None:
     """
     if index.more_hash or index.more_sort:
         return _composite_key(index, item)
-    value = item.get(index.hash.name)
-    if value is None or not value.get(index.hash.type):
+    text = _index_text(index.hash, item)
+    if text is None:
         return None
-    if index.sort is None:
-        return key_text(value), ""
-    sort_value = item.get(index.sort.name)
-    if sort_value is None or not sort_value.get(index.sort.type):
+    sort_text = "" if index.sort is None else _index_text(index.sort, item)
+    if sort_text is None:
         return None
-    return key_text(value), key_text(sort_value)
+    return spread(text) if index.spread else text, sort_text
+
+
+def _index_text(attribute: KeyAttribute, item: Item) -> str | None:
+    """The text of a key attribute; None where the item has none of its type."""
+    value = item.get(attribute.name)
+    if value is None:
+        return None
+    content = value.get(attribute.type)
+    if not content:
+        return None
+    return content if attribute.type == "S" else key_text(value)
+
+
+def same_index_key(index: Index, old: Item, new: Item) -> bool:
+    """Whether two items have the same key in an index: quicker told than the key."""
+    return all(old.get(attribute.name) == new.get(attribute.name) for attribute in index.keys)
 
 
 def _composite_key(index: Index, item: Item) -> IndexKey | None:
@@ -140,6 +166,8 @@ def _composite_key(index: Index, item: Item) -> IndexKey | None:
         texts.append(key_text(value))
     if index.sort is None:
         texts.append("")
+    if index.spread:
+        texts[0] = spread(texts[0])
     return tuple(texts)
 
 

@@ -14,8 +14,10 @@ from serein.engines.expressions.key_conditions import (
     bind_composite_range,
     bind_key_range,
 )
-from serein.engines.expressions.values import Item, key_text, normalise_value
+from serein.engines.expressions.values import AttributeValue, Item, key_text, normalise_value
 from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
+from serein.services.dynamodb.rules.keys import HASH_BYTES_MAX, SORT_BYTES_MAX, check_operand
+from serein.services.dynamodb.rules.segments import spread
 
 Key = tuple[str, ...]
 
@@ -50,13 +52,27 @@ def bound_range(keyed: TableRecord | Index, terms: Sequence[KeyTerm]) -> KeyRang
     """What key conditions say of a table or index. Raises ValidationException."""
     hash_key, sort_key = keyed.hash, keyed.sort
     if len(keyed.keys) > 2 or len(keyed.hashes) > 1:
-        return bind_composite_range(
+        bound = bind_composite_range(
             terms,
             [(key.name, key.type) for key in keyed.hashes],
             [(key.name, key.type) for key in keyed.sorts],
         )
-    sort = None if sort_key is None else (sort_key.name, sort_key.type)
-    return bind_key_range(terms, (hash_key.name, hash_key.type), sort)
+    else:
+        sort = None if sort_key is None else (sort_key.name, sort_key.type)
+        bound = bind_key_range(terms, (hash_key.name, hash_key.type), sort)
+    check_operand(hash_key, bound.hash_value, HASH_BYTES_MAX)
+    for attribute, value in zip(keyed.keys[1:], bound.equal, strict=False):
+        check_operand(attribute, value, _bytes_max(keyed, attribute))
+    if bound.sort is not None:
+        for attribute in keyed.sorts:
+            if attribute.name == bound.sort.attribute:
+                for operand in bound.sort.operands:
+                    check_operand(attribute, operand, SORT_BYTES_MAX)
+    return bound
+
+
+def _bytes_max(keyed: TableRecord | Index, attribute: KeyAttribute) -> int:
+    return HASH_BYTES_MAX if attribute in keyed.hashes else SORT_BYTES_MAX
 
 
 def query_range(prefix: Key, term: KeyTerm | None) -> Range:
@@ -104,7 +120,15 @@ def _parts(keyed: TableRecord | Index, item: Item) -> Key:
     texts = [key_text(item[attribute.name]) for attribute in keyed.keys]
     if keyed.sort is None:
         texts.append("")
+    if keyed.spread:
+        texts[0] = spread(texts[0])
     return tuple(texts)
+
+
+def hash_text(keyed: TableRecord | Index, value: AttributeValue) -> str:
+    """The text of the (first) partition key attribute's value, as the keys of rows begin with it."""
+    text = key_text(value)
+    return spread(text) if keyed.spread else text
 
 
 def start_key_parts(table: TableRecord, index: Index | None, key: Mapping[str, Any]) -> Key:
@@ -114,8 +138,16 @@ def start_key_parts(table: TableRecord, index: Index | None, key: Mapping[str, A
         raise _invalid_start()
     for name, value in key.items():
         normalise_value(value)
-        if not value.get(attributes[name].type):
+        attribute = attributes[name]
+        if not value.get(attribute.type):
             raise _invalid_start()
+        try:
+            keyed = table if index is None or attribute in table.hashes else index
+            check_operand(attribute, value, _bytes_max(keyed, attribute))
+        except ValidationException as error:
+            raise ValidationException(
+                f"The provided starting key is invalid: {error.message}"
+            ) from None
     return row_key_parts(table, index, dict(key))
 
 

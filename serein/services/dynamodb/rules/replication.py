@@ -24,6 +24,10 @@ STAMPS = BytesTable("dynamodb.replica_stamps")
 """When and where an item was last written: microsecond (8 bytes) and region, under (table id, hash key, sort key)."""
 REPLICATION = BytesTable("dynamodb.replication")
 """Rows on their way to the other regions (empty: deleted), under (table id, microsecond, hash key, sort key)."""
+TOMBSTONES = BytesTable("dynamodb.replica_tombstones")
+"""Nothing, under (table id, microsecond of a deletion, hash key, sort key): which stamps no item stands behind any more."""
+STAMPS_KEPT_S = 24 * 3600
+"""So long a deleted item's stamp is kept at least, for writes elsewhere that are older and come later."""
 _STAMP_BYTES = 8
 
 Stamp = tuple[int, str]
@@ -57,6 +61,30 @@ def stamp_write(tx: Tx, table: TableRecord, key: RowKey) -> Stamp:
     stamp = max(micros(tx.now), stamp_of(tx, table, key)[0] + 1), table.region
     put_stamp(tx, table, key, stamp)
     return stamp
+
+
+def note_deletion(tx: Tx, table: TableRecord, key: RowKey, stamp: Stamp) -> None:
+    """Remember that nothing but its stamp is left of an item."""
+    tx.put_bytes(TOMBSTONES, (table.id, stamp[0], key[0], key[1]), b"")
+
+
+def forget_stamps(tx: Tx, table: TableRecord, rows_max: int) -> bool:
+    """Forget the stamps of items deleted long ago, at most `rows_max`; whether there may be more.
+
+    A write elsewhere that is older could still be on its way: then they stay.
+    """
+    until = micros(tx.now - STAMPS_KEPT_S)
+    for other in replicas(tx, table):
+        for place, _ in tx.scan(REPLICATION, (other.id,), limit=1):
+            until = min(until, int(place[1]))
+    found = list(tx.scan(TOMBSTONES, (table.id,), stop=(until,), limit=rows_max))
+    for place, _ in found:
+        key = str(place[2]), str(place[3])
+        # An item that came again has a later stamp.
+        if stamp_of(tx, table, key)[0] == place[1]:
+            tx.delete(STAMPS, table.id, *key)
+        tx.delete(TOMBSTONES, *place)
+    return len(found) == rows_max
 
 
 def send_later(tx: Tx, table: TableRecord, key: RowKey, row: bytes, stamp: Stamp) -> None:

@@ -43,6 +43,7 @@ def restored_table(
             "ProvisionedThroughputOverride must be specified when BillingModeOverride is PROVISIONED"
         )
     return TableRecord(
+        spread=source.spread,
         account=tx.account,
         region=tx.region,
         name=name,

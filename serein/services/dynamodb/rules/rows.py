@@ -18,12 +18,14 @@ from serein.engines.expressions.values import ITEM_BYTES_MAX, Item, item_size
 from serein.kernel.operations import Read, Tx
 from serein.services.dynamodb.records import INDEX_ROWS, ITEMS, Index, TableRecord
 from serein.services.dynamodb.rules.changes import note_change
+from serein.services.dynamodb.rules.collections import count_change
 from serein.services.dynamodb.rules.expiry import note_expiry
 from serein.services.dynamodb.rules.journal import note_past
-from serein.services.dynamodb.rules.keys import RowKey, index_key
+from serein.services.dynamodb.rules.keys import RowKey, index_key, same_index_key
 from serein.services.dynamodb.rules.kinesis import send_change
 from serein.services.dynamodb.rules.replication import (
     Stamp,
+    note_deletion,
     put_stamp,
     replicas,
     send_later,
@@ -102,16 +104,28 @@ def read_row(read: Read, table: TableRecord, key: RowKey) -> bytes | None:
 
 
 def write_item(
-    tx: Tx, table: TableRecord, key: RowKey, old: Item | None, item: Item, size: int
-) -> int:
-    """Store `item` in place of `old`, in the table and its indexes; how many index rows changed."""
+    tx: Tx,
+    table: TableRecord,
+    key: RowKey,
+    old: Item | None,
+    item: Item,
+    size: int,
+    *,
+    limited: bool = True,
+) -> None:
+    """Store `item` in place of `old`, in the table and its indexes.
+
+    Raises ItemCollectionSizeLimitExceededException, unless not `limited`.
+    """
     row = encode_row(item, size)
+    if table.locals:
+        count_change(tx, table, key, old, item, limited=limited)
     if table.journalled:
         note_past(tx, table, key)
     tx.put_bytes(ITEMS, (table.id, key[0], key[1]), row)
-    changed = 0
-    for index in table.indexes:
-        changed += _write_index(tx, index, table, key, old, item, row)
+    if table.indexes and old != item:
+        for index in table.indexes:
+            _write_index(tx, index, table, key, old, item, row)
     if table.ttl_id:
         note_expiry(tx, table, key, old, item)
     if table.stream_view and old != item:
@@ -120,22 +134,37 @@ def write_item(
         send_change(tx, table, old, item)
     if table.regions:
         _replicate(tx, table, key, row)
-    return changed
+
+
+def present_item(tx: Tx, table: TableRecord, key: RowKey, *, asked: bool) -> Item | None:
+    """The item under a key, where somebody asks for it or its change has consequences; else None without a look."""
+    if not asked and not table.followed:
+        return None
+    row = read_row(tx, table, key)
+    return decode_row(row) if row is not None else None
+
+
+def clear_item(tx: Tx, table: TableRecord, key: RowKey, old: Item | None) -> None:
+    """Remove what is under a key, `old` as `present_item` told it."""
+    if old is not None:
+        remove_item(tx, table, key, old)
+    elif not table.followed:
+        tx.delete(ITEMS, table.id, key[0], key[1])
 
 
 def remove_item(
     tx: Tx, table: TableRecord, key: RowKey, old: Item, *, expired: bool = False
-) -> int:
-    """Remove an item from the table and its indexes; how many index rows changed."""
+) -> None:
+    """Remove an item from the table and its indexes."""
+    if table.locals:
+        count_change(tx, table, key, old, None, limited=False)
     if table.journalled:
         note_past(tx, table, key)
     tx.delete(ITEMS, table.id, key[0], key[1])
-    changed = 0
     for index in table.indexes:
         before = index_key(index, old)
         if before is not None:
             tx.delete(INDEX_ROWS, index.id, *before, *key)
-            changed += 1
     if table.ttl_id:
         note_expiry(tx, table, key, old, None)
     if table.stream_view:
@@ -144,7 +173,6 @@ def remove_item(
         send_change(tx, table, old, None, expired=expired)
     if table.regions:
         _replicate(tx, table, key, b"")
-    return changed
 
 
 def _replicate(tx: Tx, table: TableRecord, key: RowKey, row: bytes) -> None:
@@ -153,6 +181,8 @@ def _replicate(tx: Tx, table: TableRecord, key: RowKey, row: bytes) -> None:
     Also one that leaves the item as it was: it may be later than what another region is about to send.
     """
     stamp = stamp_write(tx, table, key)
+    if not row:
+        note_deletion(tx, table, key, stamp)
     if not table.strong:
         send_later(tx, table, key, row, stamp)
         return
@@ -165,34 +195,33 @@ def receive_row(tx: Tx, table: TableRecord, key: RowKey, row: bytes, stamp: Stam
     if stamp_of(tx, table, key) >= stamp:
         return
     put_stamp(tx, table, key, stamp)
+    if not row:
+        note_deletion(tx, table, key, stamp)
     # What came from another region goes no further.
     here = replace(table, regions=())
     present = read_row(tx, here, key)
     old = decode_row(present) if present is not None else None
     if row:
-        write_item(tx, here, key, old, decode_row(row), row_size(row))
+        write_item(tx, here, key, old, decode_row(row), row_size(row), limited=False)
     elif old is not None:
         remove_item(tx, here, key, old)
 
 
 def _write_index(
     tx: Tx, index: Index, table: TableRecord, key: RowKey, old: Item | None, item: Item, row: bytes
-) -> int:
-    before = index_key(index, old) if old is not None else None
+) -> None:
+    if old is not None:
+        kept = index.kept
+        if kept is not None and all(old.get(name) == item.get(name) for name in kept):
+            # Nothing changed of what the index has of the item.
+            return
+        if not same_index_key(index, old, item):
+            before = index_key(index, old)
+            if before is not None:
+                tx.delete(INDEX_ROWS, index.id, *before, *key)
     after = index_key(index, item)
-    if after is None:
-        if before is None:
-            return 0
-        tx.delete(INDEX_ROWS, index.id, *before, *key)
-        return 1
-    if before is not None and before != after:
-        tx.delete(INDEX_ROWS, index.id, *before, *key)
-    tx.put_bytes(
-        INDEX_ROWS,
-        (index.id, *after, *key),
-        index_row(index, table, item, row),
-    )
-    return 1
+    if after is not None:
+        tx.put_bytes(INDEX_ROWS, (index.id, *after, *key), index_row(index, table, item, row))
 
 
 def index_row(index: Index, table: TableRecord, item: Item, row: bytes) -> bytes:

@@ -213,6 +213,7 @@ def make_index(
     hash_keys = [definitions[one] for one in hashes]
     sort_keys = [definitions[one] for one in sorts]
     return Index(
+        spread=True,
         id=id,
         name=name,
         global_=global_,

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.ht
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -22,7 +23,8 @@ from serein.engines.expressions.syntax import Call, Node, Operation, Path, Value
 from serein.engines.expressions.updates import Update, build_update
 from serein.engines.expressions.values import AttributeValue, Item, key_text, normalise_value
 from serein.services.dynamodb.records import Index, KeyAttribute, TableRecord
-from serein.services.dynamodb.rules.ranges import Key, Range, query_range
+from serein.services.dynamodb.rules.keys import HASH_BYTES_MAX, SORT_BYTES_MAX, check_operand
+from serein.services.dynamodb.rules.ranges import Key, Range, hash_text, query_range
 
 PARAMETER = "PartiQL statement"
 RANGES_MAX = 100
@@ -143,7 +145,8 @@ def _key_prefixes(keyed: TableRecord | Index, terms: list[KeyTerm]) -> list[Key]
         term = _term_on(attribute, terms, ("=", "IN"))
         if term is None:
             return None
-        options.append(list(dict.fromkeys(key_text(operand) for operand in term.operands)))
+        text = partial(hash_text, keyed) if attribute is keyed.hash else key_text
+        options.append(list(dict.fromkeys(text(operand) for operand in term.operands)))
     if prod(map(len, options)) > RANGES_MAX:
         return None
     return list(product(*options))
@@ -169,6 +172,9 @@ def _term_on(
             and term.operator in operators
             and all(attribute.type in operand for operand in term.operands)
         ):
+            bytes_max = SORT_BYTES_MAX if operators is _RANGES else HASH_BYTES_MAX
+            for operand in term.operands:
+                check_operand(attribute, operand, bytes_max)
             return term
     return None
 

@@ -9,12 +9,14 @@ from serein.services.dynamodb.records import TABLES, TableRecord
 from serein.services.dynamodb.rules.replication import (
     REPLICATION,
     REPLICATION_BELL,
+    forget_stamps,
     replicas,
 )
 from serein.services.dynamodb.rules.rows import receive_row
 
 ROWS_AT_ONCE = 200
 RETRY_S = 1.0
+FORGET_PAUSE_S = 3600.0
 
 
 async def replicate(cx: Context) -> None:
@@ -30,6 +32,20 @@ async def replicate(cx: Context) -> None:
                 await asyncio.sleep(0)
         until = cx.clock.now() + (RETRY_S if waiting else 3600.0)
         await cx.wait_for_ring(REPLICATION_BELL, until=until, waiter=waiter)
+
+
+async def forget(cx: Context) -> None:
+    """Once an hour, forget the stamps of items that were deleted long ago."""
+    while True:
+        for table in [one for one in cx.read().scan(TABLES) if one.regions]:
+            while await cx.transact(_forget_batch, table):
+                await asyncio.sleep(0)
+        await cx.clock.sleep_until(cx.clock.now() + FORGET_PAUSE_S)
+
+
+def _forget_batch(tx: Tx, table: TableRecord) -> bool:
+    present = tx.get(TABLES, table.account, table.region, table.name)
+    return present is not None and forget_stamps(tx, present, ROWS_AT_ONCE)
 
 
 def send_batch(tx: Tx, table: TableRecord) -> bool:

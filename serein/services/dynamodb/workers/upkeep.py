@@ -30,7 +30,8 @@ from serein.services.dynamodb.records import (
 )
 from serein.services.dynamodb.recovery_records import BACKUP_ROWS, JOURNAL
 from serein.services.dynamodb.rules.backfill import BACKFILL_BELL, fill_index
-from serein.services.dynamodb.rules.replication import REPLICATION, STAMPS
+from serein.services.dynamodb.rules.collections import COLLECTIONS
+from serein.services.dynamodb.rules.replication import REPLICATION, STAMPS, TOMBSTONES
 from serein.store.tables import BytesTable
 
 ROWS_AT_ONCE = 500
@@ -72,7 +73,7 @@ def _rows_of(purge: Purge) -> tuple[BytesTable, ...]:
         return (EXPIRIES,)
     if purge.indexed:
         return (INDEX_ROWS,)
-    about_items = (JOURNAL, STAMPS, REPLICATION)
+    about_items = (JOURNAL, COLLECTIONS, STAMPS, TOMBSTONES, REPLICATION)
     return about_items if purge.journal else (ITEMS, *about_items)
 
 
