@@ -11,6 +11,7 @@ from typing import Any
 DEPTH_MAX = 350
 """How deep arrays and maps may lie in each other: a condition of 300 operators does."""
 INTEGER_BYTES_MAX = 512
+VALUES_MAX = 2_000_000
 
 Buffer = bytes | bytearray
 
@@ -42,10 +43,10 @@ class Scanner:
 
     __slots__ = ("_cursor", "_open", "at", "items")
 
-    def __init__(self) -> None:
-        self.at = 0
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
         self.items = 0
-        self._cursor = 0
+        self._cursor = at
         self._open: list[int] = []
 
     def drop(self, count: int) -> None:
@@ -111,12 +112,14 @@ class Scanner:
 class Reader:
     """Reads one CBOR item after the other. Every method raises MalformedFrame for what is not there or not of that kind."""
 
-    __slots__ = ("at", "data", "end")
+    __slots__ = ("at", "budget", "data", "end")
 
-    def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
+    def __init__(self, data: bytes, budget: int = VALUES_MAX) -> None:
         self.data = data
-        self.at = at
-        self.end = len(data) if end is None else end
+        self.at = 0
+        self.end = len(data)
+        self.budget = budget
+        """How many more values may be made: a byte of CBOR can be an object of hundreds."""
 
     @property
     def is_done(self) -> bool:
@@ -156,6 +159,19 @@ class Reader:
     def rest(self) -> bytes:
         """All that is left, as it is."""
         return self.take(self.end - self.at)
+
+    def spend(self) -> None:
+        """One more value is made. Raises MalformedFrame when there are too many."""
+        self.budget -= 1
+        if self.budget < 0:
+            raise MalformedFrame("too many values")
+
+    def skip(self) -> None:
+        """Pass over the next item, whatever it is."""
+        scanner = Scanner(self.at)
+        if not scanner.scan(self.data, 1):
+            raise MalformedFrame("cut off")
+        self.at = scanner.at
 
     def is_null(self) -> bool:
         """Whether the next item is null; it is then read."""
@@ -244,6 +260,7 @@ class Reader:
             raise MalformedFrame(f"more than {DEPTH_MAX} levels")
         if self.at >= self.end:
             raise MalformedFrame("cut off")
+        self.spend()
         initial = self.data[self.at]
         major = initial >> 5
         if major <= 1:

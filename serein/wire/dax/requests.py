@@ -10,7 +10,7 @@ from serein.wire.dax import numerals as n
 from serein.wire.dax.cbor import MalformedFrame, Reader
 from serein.wire.dax.expressions import Placeholders, condition_text, update_text
 
-ARRAY_MAX = 200
+ARRAY_MAX = 2000
 """More items than any operation takes (BatchGetItem takes 100); DynamoDB refuses what is above its own bound."""
 
 
@@ -87,7 +87,7 @@ def _read_option(reader: Reader, options: Options) -> None:
         params[_TEXTS[member]] = reader.name()
     else:
         # What placeholders stood for (expressions have it in them already), and what newer clients may send.
-        reader.any()
+        reader.skip()
 
 
 def read_names(reader: Reader) -> list[str]:
@@ -96,6 +96,7 @@ def read_names(reader: Reader) -> list[str]:
     names: list[str] = []
     while reader.more(left):
         left -= 1
+        reader.spend()
         names.append(reader.name())
     return names
 
@@ -154,7 +155,7 @@ def read_greeting(reader: Reader) -> str:
     if reader.text() != n.MAGIC:
         raise MalformedFrame("no DAX client")
     reader.integer()
-    reader.any()  # the session's id, of no use here
+    reader.skip()  # the session's id, of no use here
     header = reader.any()
     reader.integer()
     agent = header.get("UserAgent") if isinstance(header, dict) else None

@@ -107,6 +107,7 @@ def read_value(reader: Reader, depth: int = 0) -> AttributeValue:
         raise MalformedFrame("an item that is too deep")
     if reader.at >= reader.end:
         raise MalformedFrame("cut off")
+    reader.spend()
     initial = reader.data[reader.at]
     major = initial >> 5
     if major == 3:
@@ -191,6 +192,7 @@ def _read_tagged(reader: Reader) -> AttributeValue:
     members: list[str] = []
     while reader.more(left):
         left -= 1
+        reader.spend()
         if tag == TAG_STRING_SET:
             members.append(reader.text())
         elif tag == TAG_NUMBER_SET:
@@ -297,9 +299,9 @@ def list_id_of(raw: bytes) -> int:
     return Reader(raw).integer()
 
 
-def read_item(raw: bytes, names: Sequence[str]) -> Item:
-    """The attributes of an item that came as `raw`. Raises MalformedFrame."""
-    reader = Reader(raw)
+def read_item(raw: bytes, names: Sequence[str], reader: Reader | None = None) -> Item:
+    """The attributes of an item that came as `raw` (with a reader of it that counts values). Raises MalformedFrame."""
+    reader = reader or Reader(raw)
     reader.integer()
     item = {name: read_value(reader) for name in names}
     if not reader.is_done:

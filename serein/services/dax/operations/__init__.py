@@ -1,0 +1,1 @@
+"""DAX's API, a file per noun."""
