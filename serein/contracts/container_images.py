@@ -45,6 +45,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     blob: str
     size: int
     uploaded_at: float
+    images: int = 0  # of the repository that are made of it
 
 
 LAYERS = Table(

@@ -135,29 +135,6 @@ if t.TYPE_CHECKING:
     class AccessControlTranslation(t.TypedDict, total=False):
         Owner: t.Required[str]
 
-    class AnalyticsAndOperator(t.TypedDict, total=False):
-        Prefix: str
-        Tags: list[Tag]
-
-    class AnalyticsConfiguration(t.TypedDict, total=False):
-        Id: t.Required[str]
-        Filter: AnalyticsFilter
-        StorageClassAnalysis: t.Required[StorageClassAnalysis]
-
-    class AnalyticsExportDestination(t.TypedDict, total=False):
-        S3BucketDestination: t.Required[AnalyticsS3BucketDestination]
-
-    class AnalyticsFilter(t.TypedDict, total=False):
-        Prefix: str
-        Tag: Tag
-        And: AnalyticsAndOperator
-
-    class AnalyticsS3BucketDestination(t.TypedDict, total=False):
-        Format: t.Required[str]
-        BucketAccountId: str
-        Bucket: t.Required[str]
-        Prefix: str
-
     class BlockedEncryptionTypes(t.TypedDict, total=False):
         EncryptionType: list[str]
 
@@ -466,11 +443,6 @@ if t.TYPE_CHECKING:
         Objects: t.Required[list[ObjectIdentifier]]
         Quiet: bool
 
-    class DeleteBucketAnalyticsConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        ExpectedBucketOwner: str
-
     class DeleteBucketCorsRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
         ExpectedBucketOwner: str
@@ -479,23 +451,8 @@ if t.TYPE_CHECKING:
         Bucket: t.Required[str]
         ExpectedBucketOwner: str
 
-    class DeleteBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        ExpectedBucketOwner: str
-
-    class DeleteBucketInventoryConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        ExpectedBucketOwner: str
-
     class DeleteBucketLifecycleRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
-        ExpectedBucketOwner: str
-
-    class DeleteBucketMetricsConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
         ExpectedBucketOwner: str
 
     class DeleteBucketOwnershipControlsRequest(t.TypedDict, total=False):
@@ -635,14 +592,6 @@ if t.TYPE_CHECKING:
         Bucket: t.Required[str]
         ExpectedBucketOwner: str
 
-    class GetBucketAnalyticsConfigurationOutput(t.TypedDict, total=False):
-        AnalyticsConfiguration: AnalyticsConfiguration
-
-    class GetBucketAnalyticsConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        ExpectedBucketOwner: str
-
     class GetBucketCorsOutput(t.TypedDict, total=False):
         CORSRules: list[CORSRule]
 
@@ -655,22 +604,6 @@ if t.TYPE_CHECKING:
 
     class GetBucketEncryptionRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
-        ExpectedBucketOwner: str
-
-    class GetBucketIntelligentTieringConfigurationOutput(t.TypedDict, total=False):
-        IntelligentTieringConfiguration: IntelligentTieringConfiguration
-
-    class GetBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        ExpectedBucketOwner: str
-
-    class GetBucketInventoryConfigurationOutput(t.TypedDict, total=False):
-        InventoryConfiguration: InventoryConfiguration
-
-    class GetBucketInventoryConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
         ExpectedBucketOwner: str
 
     class GetBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
@@ -693,14 +626,6 @@ if t.TYPE_CHECKING:
 
     class GetBucketLoggingRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
-        ExpectedBucketOwner: str
-
-    class GetBucketMetricsConfigurationOutput(t.TypedDict, total=False):
-        MetricsConfiguration: MetricsConfiguration
-
-    class GetBucketMetricsConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
         ExpectedBucketOwner: str
 
     class GetBucketNotificationConfigurationRequest(t.TypedDict, total=False):
@@ -1036,50 +961,6 @@ if t.TYPE_CHECKING:
         JSON: JSONInput
         Parquet: ParquetInput
 
-    class IntelligentTieringAndOperator(t.TypedDict, total=False):
-        Prefix: str
-        Tags: list[Tag]
-
-    class IntelligentTieringConfiguration(t.TypedDict, total=False):
-        Id: t.Required[str]
-        Filter: IntelligentTieringFilter
-        Status: t.Required[str]
-        Tierings: t.Required[list[Tiering]]
-
-    class IntelligentTieringFilter(t.TypedDict, total=False):
-        Prefix: str
-        Tag: Tag
-        And: IntelligentTieringAndOperator
-
-    class InventoryConfiguration(t.TypedDict, total=False):
-        Destination: t.Required[InventoryDestination]
-        IsEnabled: t.Required[bool]
-        Filter: InventoryFilter
-        Id: t.Required[str]
-        IncludedObjectVersions: t.Required[str]
-        OptionalFields: list[str]
-        Schedule: t.Required[InventorySchedule]
-
-    class InventoryDestination(t.TypedDict, total=False):
-        S3BucketDestination: t.Required[InventoryS3BucketDestination]
-
-    class InventoryEncryption(t.TypedDict, total=False):
-        SSES3: SSES3
-        SSEKMS: SSEKMS
-
-    class InventoryFilter(t.TypedDict, total=False):
-        Prefix: t.Required[str]
-
-    class InventoryS3BucketDestination(t.TypedDict, total=False):
-        AccountId: str
-        Bucket: t.Required[str]
-        Format: t.Required[str]
-        Prefix: str
-        Encryption: InventoryEncryption
-
-    class InventorySchedule(t.TypedDict, total=False):
-        Frequency: t.Required[str]
-
     class JSONInput(t.TypedDict, total=False):
         Type: str
 
@@ -1120,50 +1001,6 @@ if t.TYPE_CHECKING:
         ObjectSizeGreaterThan: int
         ObjectSizeLessThan: int
         And: LifecycleRuleAndOperator
-
-    class ListBucketAnalyticsConfigurationsOutput(t.TypedDict, total=False):
-        IsTruncated: bool
-        ContinuationToken: str
-        NextContinuationToken: str
-        AnalyticsConfigurationList: list[AnalyticsConfiguration]
-
-    class ListBucketAnalyticsConfigurationsRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        ContinuationToken: str
-        ExpectedBucketOwner: str
-
-    class ListBucketIntelligentTieringConfigurationsOutput(t.TypedDict, total=False):
-        IsTruncated: bool
-        ContinuationToken: str
-        NextContinuationToken: str
-        IntelligentTieringConfigurationList: list[IntelligentTieringConfiguration]
-
-    class ListBucketIntelligentTieringConfigurationsRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        ContinuationToken: str
-        ExpectedBucketOwner: str
-
-    class ListBucketInventoryConfigurationsOutput(t.TypedDict, total=False):
-        ContinuationToken: str
-        InventoryConfigurationList: list[InventoryConfiguration]
-        IsTruncated: bool
-        NextContinuationToken: str
-
-    class ListBucketInventoryConfigurationsRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        ContinuationToken: str
-        ExpectedBucketOwner: str
-
-    class ListBucketMetricsConfigurationsOutput(t.TypedDict, total=False):
-        IsTruncated: bool
-        ContinuationToken: str
-        NextContinuationToken: str
-        MetricsConfigurationList: list[MetricsConfiguration]
-
-    class ListBucketMetricsConfigurationsRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        ContinuationToken: str
-        ExpectedBucketOwner: str
 
     class ListBucketsOutput(t.TypedDict, total=False):
         Buckets: list[Bucket]
@@ -1332,21 +1169,6 @@ if t.TYPE_CHECKING:
         Status: t.Required[str]
         EventThreshold: ReplicationTimeValue
 
-    class MetricsAndOperator(t.TypedDict, total=False):
-        Prefix: str
-        Tags: list[Tag]
-        AccessPointArn: str
-
-    class MetricsConfiguration(t.TypedDict, total=False):
-        Id: t.Required[str]
-        Filter: MetricsFilter
-
-    class MetricsFilter(t.TypedDict, total=False):
-        Prefix: str
-        Tag: Tag
-        AccessPointArn: str
-        And: MetricsAndOperator
-
     class MultipartUpload(t.TypedDict, total=False):
         UploadId: str
         Key: str
@@ -1504,12 +1326,6 @@ if t.TYPE_CHECKING:
         GrantWriteACP: str
         ExpectedBucketOwner: str
 
-    class PutBucketAnalyticsConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        AnalyticsConfiguration: t.Required[AnalyticsConfiguration]
-        ExpectedBucketOwner: str
-
     class PutBucketCorsRequest(t.TypedDict, total=False):
         Bucket: t.Required[str]
         CORSConfiguration: t.Required[CORSConfiguration]
@@ -1522,18 +1338,6 @@ if t.TYPE_CHECKING:
         ContentMD5: str
         ChecksumAlgorithm: str
         ServerSideEncryptionConfiguration: t.Required[ServerSideEncryptionConfiguration]
-        ExpectedBucketOwner: str
-
-    class PutBucketIntelligentTieringConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        ExpectedBucketOwner: str
-        IntelligentTieringConfiguration: t.Required[IntelligentTieringConfiguration]
-
-    class PutBucketInventoryConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        InventoryConfiguration: t.Required[InventoryConfiguration]
         ExpectedBucketOwner: str
 
     class PutBucketLifecycleConfigurationOutput(t.TypedDict, total=False):
@@ -1551,12 +1355,6 @@ if t.TYPE_CHECKING:
         BucketLoggingStatus: t.Required[BucketLoggingStatus]
         ContentMD5: str
         ChecksumAlgorithm: str
-        ExpectedBucketOwner: str
-
-    class PutBucketMetricsConfigurationRequest(t.TypedDict, total=False):
-        Bucket: t.Required[str]
-        Id: t.Required[str]
-        MetricsConfiguration: t.Required[MetricsConfiguration]
         ExpectedBucketOwner: str
 
     class PutBucketNotificationConfigurationRequest(t.TypedDict, total=False):
@@ -1859,12 +1657,6 @@ if t.TYPE_CHECKING:
         UserMetadata: list[MetadataEntry]
         StorageClass: str
 
-    class SSEKMS(t.TypedDict, total=False):
-        KeyId: t.Required[str]
-
-    class SSES3(t.TypedDict, total=False):
-        pass
-
     class SelectParameters(t.TypedDict, total=False):
         InputSerialization: t.Required[InputSerialization]
         ExpressionType: t.Required[str]
@@ -1893,13 +1685,6 @@ if t.TYPE_CHECKING:
     class SseKmsEncryptedObjects(t.TypedDict, total=False):
         Status: t.Required[str]
 
-    class StorageClassAnalysis(t.TypedDict, total=False):
-        DataExport: StorageClassAnalysisDataExport
-
-    class StorageClassAnalysisDataExport(t.TypedDict, total=False):
-        OutputSchemaVersion: t.Required[str]
-        Destination: t.Required[AnalyticsExportDestination]
-
     class Tag(t.TypedDict, total=False):
         Key: t.Required[str]
         Value: t.Required[str]
@@ -1914,10 +1699,6 @@ if t.TYPE_CHECKING:
     class TargetObjectKeyFormat(t.TypedDict, total=False):
         SimplePrefix: SimplePrefix
         PartitionedPrefix: PartitionedPrefix
-
-    class Tiering(t.TypedDict, total=False):
-        Days: t.Required[int]
-        AccessTier: t.Required[str]
 
     class TopicConfiguration(t.TypedDict, total=False):
         Id: str

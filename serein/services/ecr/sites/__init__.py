@@ -1,0 +1,1 @@
+"""HTTP faces that are no AWS API."""
