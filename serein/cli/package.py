@@ -6,14 +6,15 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from botocore.exceptions import ClientError
 
 from serein.cli.client import Cloud
+from serein.cli.env_files import give_variables
 from serein.engines.templates import TemplateError, parse_template
 
 ARCHIVE_BYTES_MAX = 250 * 1024 * 1024
@@ -44,14 +45,14 @@ class PackagingError(Exception):
     """The template or the code it names cannot be packaged; the message says what and where."""
 
 
-def package_template(path: Path, cloud: Cloud) -> str:
-    """The template at `path` as JSON text, with local code uploaded and its places filled in."""
-    try:
-        template: Any = parse_template(path.read_text("utf-8"))
-    except TemplateError as error:
-        raise PackagingError(f"{path}: {error.message}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PackagingError(f"{path} cannot be read: {error}") from error
+def package_template(path: Path, cloud: Cloud, variables: Mapping[str, str] | None = None) -> str:
+    """The template at `path` as JSON text, with local code uploaded and its places filled in.
+
+    `variables` are given to each of its functions.
+    """
+    template = _read(path)
+    if variables and isinstance(template, dict):
+        give_variables(template, dict(variables))
     bucket = _Bucket(cloud)
     shared = _member(_member(_member(template, "Globals"), "Function"), "CodeUri")
     resources = _member(template, "Resources")
@@ -59,6 +60,78 @@ def package_template(path: Path, cloud: Cloud) -> str:
         if isinstance(resource, dict):
             _package_resource(logical_id, resource, shared, path.parent, bucket)
     return orjson.dumps(template).decode()
+
+
+class FunctionCode(NamedTuple):
+    """A function of a template, and the folder or file that its code is made of."""
+
+    logical_id: str
+    source: Path
+    publishes: bool  # whether a deployment publishes a version of it
+
+
+def local_sources(path: Path) -> list[Path]:
+    """The folders and files of local code that a template names; none where it cannot be read."""
+    return list(dict.fromkeys(source for _, _, source, _ in _sources(path)))
+
+
+def function_sources(path: Path) -> list[FunctionCode]:
+    """The functions of a template whose code is local."""
+    globally = _member(_member(_try_read(path), "Globals"), "Function")
+    return [
+        FunctionCode(
+            logical_id,
+            source,
+            bool(properties.get("AutoPublishAlias") or _member(globally, "AutoPublishAlias")),
+        )
+        for logical_id, kind, source, properties in _sources(path)
+        if kind.endswith("::Function")
+    ]
+
+
+def _sources(path: Path) -> Iterator[tuple[str, str, Path, dict[str, Any]]]:
+    template = _try_read(path)
+    shared = _member(_member(_member(template, "Globals"), "Function"), "CodeUri")
+    resources = _member(template, "Resources")
+    for logical_id, resource in resources.items() if isinstance(resources, dict) else ():
+        properties = _member(resource, "Properties")
+        if not isinstance(properties, dict):
+            properties = {}
+        kind = str(_member(resource, "Type") or "")
+        for member, _ in LOCAL_CODE.get(kind, ()):
+            local = _local(kind, properties, member, shared)
+            if local is not None:
+                yield logical_id, kind, (path.parent / local).resolve(), properties
+
+
+def _try_read(path: Path) -> Any:
+    try:
+        return _read(path)
+    except PackagingError:
+        return None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return parse_template(path.read_text("utf-8"))
+    except TemplateError as error:
+        raise PackagingError(f"{path}: {error.message}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackagingError(f"{path} cannot be read: {error}") from error
+
+
+def _local(kind: str, properties: dict[str, Any], member: str, shared: Any) -> str | None:
+    """The local path that a resource names for its code, None where that is elsewhere."""
+    local = properties.get(member)
+    if kind == "AWS::Serverless::Function" and local is None:
+        if "InlineCode" in properties or "ImageUri" in properties:
+            return None
+        if properties.get("PackageType") == "Image":
+            return None  # images are built and pushed by whoever deploys: CloudFormation says what is missing
+        local = shared or "."
+    if isinstance(local, str) and not local.startswith(("s3://", "http://", "https://")):
+        return local
+    return None
 
 
 def _member(value: Any, name: str) -> Any:
@@ -76,12 +149,8 @@ def _package_resource(
         return  # CloudFormation says what is wrong with it
     kind = resource.get("Type", "")
     for member, place in LOCAL_CODE.get(kind, ()):
-        local = properties.get(member)
-        if kind == "AWS::Serverless::Function" and local is None:
-            if "InlineCode" in properties or "ImageUri" in properties:
-                continue
-            local = shared or "."
-        if isinstance(local, str) and not local.startswith(("s3://", "http://", "https://")):
+        local = _local(kind, properties, member, shared)
+        if local is not None:
             properties[member] = place(*bucket.upload(folder / local, f"{logical_id}.{member}"))
 
 

@@ -27,7 +27,7 @@ def follow_stack(cloudformation: Any, stack: str, seen: set[str] | None = None) 
                 _say(event)
         if not status.endswith("_IN_PROGRESS"):
             return status
-        time.sleep(0.15)
+        time.sleep(0.05)
 
 
 def _say(event: dict[str, Any]) -> None:

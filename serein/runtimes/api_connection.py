@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any, cast
 
 import httptools
@@ -11,13 +12,13 @@ import orjson
 from serein.runtimes.environment import RESPONSE_BYTES_MAX
 from serein.runtimes.inside import frames
 from serein.runtimes.runtime_api import ApiEnvironment, Fetching
+from serein.runtimes.telemetry import TELEMETRY_PATHS, Refused, read_plan
 
 _PREFIX = "/2018-06-01/runtime"
 _NEXT = f"{_PREFIX}/invocation/next"
 _INIT_ERROR = f"{_PREFIX}/init/error"
 _RESTORE_NEXT = f"{_PREFIX}/restore/next"
 _EXTENSION = "/2020-01-01/extension"
-_TELEMETRY = ("/2022-07-01/telemetry", "/2020-08-15/logs")
 _HEADER_BYTES_MAX = 65_536
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
             413: "Request Entity Too Large"}  # fmt: skip
@@ -34,6 +35,7 @@ class ApiConnection(asyncio.Protocol, Fetching):
         self._url = b""
         self._headers: dict[str, str] = {}
         self._body = bytearray()
+        self._body_bytes = 0
         self._header_bytes = 0
         self._keeps = True
         self._is_streamed = False
@@ -67,6 +69,7 @@ class ApiConnection(asyncio.Protocol, Fetching):
         self._url = b""
         self._headers = {}
         self._body.clear()
+        self._body_bytes = 0
         self._header_bytes = 0
         self._is_streamed = False
 
@@ -94,6 +97,7 @@ class ApiConnection(asyncio.Protocol, Fetching):
         if self._is_streamed:
             self._environment.stream(self, frames.CHUNK, body)
             return
+        self._body_bytes += len(body)
         # One byte too many is kept, so that the answer can be seen to be too large.
         room = RESPONSE_BYTES_MAX + 1 - len(self._body)
         self._body += body[: max(0, room)]
@@ -111,9 +115,8 @@ class ApiConnection(asyncio.Protocol, Fetching):
             self._finish()
         elif path.startswith(_EXTENSION):
             self._serve_extension(method, path.removeprefix(_EXTENSION))
-        elif method == b"PUT" and path in _TELEMETRY:
-            # As AWS answers in local testing: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api-reference.html
-            self._refuse(202, "Telemetry.NotSupported", "Telemetry API is not supported")
+        elif method == b"PUT" and path.rstrip("/") in TELEMETRY_PATHS:
+            self._subscribe(path.startswith(TELEMETRY_PATHS[1]))
         else:
             self._refuse(404, "NotFound", "no such path")
 
@@ -148,23 +151,31 @@ class ApiConnection(asyncio.Protocol, Fetching):
             self._refuse(404, "NotFound", "no such path")
             return
         kind, body = kinds[what], bytes(self._body)
-        if self._is_streamed:
-            kind, body = self._stream_end()
-        if not self._environment.finish(request_id, kind, body):
+        if self._is_streamed or "lambda-runtime-function-error-type" in self._headers:
+            kind, body = self._stream_end(kind, body)
+        if not self._environment.finish(request_id, kind, body, self._body_bytes):
             self._refuse(400, "InvalidRequestID", "Invalid request ID")
         elif len(body) > RESPONSE_BYTES_MAX:
             self._refuse(413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size")
         else:
             self._respond(202, _OK)
 
-    def _stream_end(self) -> tuple[int, bytes]:
-        """How a streamed answer ended, by its trailers."""
+    def _stream_end(self, kind: int, body: bytes) -> tuple[int, bytes]:
+        """How a streamed answer ended, by its trailers.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+        """
         error_type = self._headers.get("lambda-runtime-function-error-type")
+        if kind == frames.ERROR:
+            return kind, body
         if error_type is None:
             return frames.RESULT, b""
-        told = {"errorType": error_type, "errorMessage": ""}
+        told = orjson.dumps({"errorType": error_type, "errorMessage": ""})
         text = self._headers.get("lambda-runtime-function-error-body", "")
-        return frames.ERROR, text.encode() or orjson.dumps(told)
+        try:
+            return frames.ERROR, base64.b64decode(text, validate=True) or told
+        except ValueError:
+            return frames.ERROR, text.encode() or told
 
     # Extensions.
 
@@ -177,6 +188,9 @@ class ApiConnection(asyncio.Protocol, Fetching):
         if extension is None:
             self._refuse(403, "Extension.UnknownExtensionIdentifier", "Unknown extension")
         elif method == b"GET" and path == "/event/next":
+            if not extension.asked and self._environment.voice is not None:
+                events = sorted(extension.events)
+                self._environment.voice.extension(self._environment.now(), extension.name, events)
             extension.wait(self)
             self._environment.on_extension_asked()
         elif method == b"POST" and path in ("/init/error", "/exit/error"):
@@ -212,6 +226,24 @@ class ApiConnection(asyncio.Protocol, Fetching):
         if "accountid" in self._headers.get("lambda-extension-accept-feature", "").lower():
             about["accountId"] = spec.account if spec else ""
         self._respond(200, orjson.dumps(about), [("Lambda-Extension-Identifier", identifier)])
+
+    def _subscribe(self, logs_api: bool) -> None:
+        """https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api-reference.html"""
+        environment = self._environment
+        identifier = self._headers.get("lambda-extension-identifier", "")
+        extension = environment.extensions.find(identifier)
+        if extension is None:
+            self._refuse(403, "Extension.UnknownExtensionIdentifier", "Unknown extension")
+            return
+        try:
+            plan = read_plan(bytes(self._body), logs_api=logs_api)
+            environment.telemetry.subscribe(extension.name, plan)
+        except Refused as refused:
+            self._refuse(400, refused.kind, str(refused))
+            return
+        if environment.voice is not None:
+            environment.voice.subscription(environment.now(), extension.name, list(plan.kinds))
+        self._respond(200, b'"OK"')
 
     def give_extension_event(self, identifier: str, event: bytes) -> None:
         """Answer an extension's question for its next event."""

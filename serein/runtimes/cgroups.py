@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Protocol
 
-_V1_ROOT = "/sys/fs/cgroup"
+_ROOT = "/sys/fs/cgroup"
+_SERVER = "serein-server-"  # the group that the server moves into, where its own must be empty
 _PROCESSES_MAX = 1024
 _SHARES_DEFAULT = 1024
 _SHARES_MIN = 2
@@ -34,6 +36,39 @@ class Limits(Protocol):
         ...
 
 
+class Files:
+    """The host's control groups, as the file system that they are."""
+
+    def read(self, path: str) -> str:
+        """A file's text. Raises OSError."""
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+    def write(self, path: str, value: int | str) -> None:
+        """Write to a file that is there, in one go. Raises OSError."""
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.write(descriptor, str(value).encode())
+        finally:
+            os.close(descriptor)
+
+    def make(self, path: str) -> None:
+        """Make a group, unless it is there. Raises OSError."""
+        os.makedirs(path, exist_ok=True)
+
+    def remove(self, path: str) -> None:
+        """Take an empty group away. Raises OSError."""
+        os.rmdir(path)
+
+    def names(self, path: str) -> list[str]:
+        """What is in a group. Raises OSError."""
+        return os.listdir(path)
+
+    def writable(self, path: str) -> bool:
+        """Whether groups can most likely be made there."""
+        return os.path.isdir(path) and os.access(path, os.W_OK)
+
+
 class NoLimits:
     """For machines without writable control groups: resource limits have to do."""
 
@@ -59,7 +94,10 @@ class GroupsV1:
 
     name = "cgroup v1"
 
-    def __init__(self, memory: str, pids: str | None, cpu: str | None) -> None:
+    def __init__(
+        self, memory: str, pids: str | None, cpu: str | None, files: Files | None = None
+    ) -> None:
+        self._files = files or Files()
         self._memory = memory
         self._pids = pids
         self._cpu = cpu
@@ -72,26 +110,27 @@ class GroupsV1:
         if slot not in self._made:
             self._made.add(slot)
             for path in paths:
-                os.makedirs(path, exist_ok=True)
+                self._files.make(path)
             if self._pids is not None:
-                _write(f"{self._pids}/{slot}/pids.max", _PROCESSES_MAX)
+                self._files.write(f"{self._pids}/{slot}/pids.max", _PROCESSES_MAX)
         return paths
 
     def limit(self, slot: int, memory_mb: int, share: int) -> None:
         """Bound the slot's memory; what an earlier tenant left in caches is dropped by the kernel."""
-        _write(f"{self._memory}/{slot}/memory.limit_in_bytes", memory_mb * 1024 * 1024)
+        limit = f"{self._memory}/{slot}/memory.limit_in_bytes"
+        self._files.write(limit, memory_mb * 1024 * 1024)
         if self._cpu is not None and self._shares.get(slot) != share:
             self._shares[slot] = share
-            _write(f"{self._cpu}/{slot}/cpu.shares", max(_SHARES_MIN, share))
+            self._files.write(f"{self._cpu}/{slot}/cpu.shares", max(_SHARES_MIN, share))
 
     def oom_kills(self, slot: int) -> int:
         """The count in memory.oom_control."""
-        return _counted(f"{self._memory}/{slot}/memory.oom_control", "oom_kill")
+        return _counted(self._files, f"{self._memory}/{slot}/memory.oom_control", "oom_kill")
 
     def remove(self) -> None:
         """Take all groups away."""
         for base in filter(None, (self._memory, self._pids, self._cpu)):
-            _remove_groups(base, self._made)
+            _remove_groups(self._files, base, self._made)
 
 
 class GroupsV2:
@@ -99,7 +138,8 @@ class GroupsV2:
 
     name = "cgroup v2"
 
-    def __init__(self, base: str, *, weighs: bool) -> None:
+    def __init__(self, base: str, *, weighs: bool, files: Files | None = None) -> None:
+        self._files = files or Files()
         self._base = base
         self._weighs = weighs
         self._made: set[int] = set()
@@ -109,34 +149,39 @@ class GroupsV2:
         path = f"{self._base}/{slot}"
         if slot not in self._made:
             self._made.add(slot)
-            os.makedirs(path, exist_ok=True)
-            _write(path + "/pids.max", _PROCESSES_MAX)
-            _write(path + "/memory.oom.group", 1)
+            self._files.make(path)
+            self._files.write(path + "/pids.max", _PROCESSES_MAX)
+            for file, value in (("memory.oom.group", 1), ("memory.swap.max", 0)):
+                try:
+                    self._files.write(f"{path}/{file}", value)
+                except FileNotFoundError:
+                    continue  # kernels without swap, or before 4.19
         return [path]
 
     def limit(self, slot: int, memory_mb: int, share: int) -> None:
         """Bound the slot's memory and weigh its processor time."""
-        _write(f"{self._base}/{slot}/memory.max", memory_mb * 1024 * 1024)
+        self._files.write(f"{self._base}/{slot}/memory.max", memory_mb * 1024 * 1024)
         if self._weighs:
             weight = min(_WEIGHT_MAX, max(1, share * 100 // _SHARES_DEFAULT))
-            _write(f"{self._base}/{slot}/cpu.weight", weight)
+            self._files.write(f"{self._base}/{slot}/cpu.weight", weight)
 
     def oom_kills(self, slot: int) -> int:
         """The count in memory.events."""
-        return _counted(f"{self._base}/{slot}/memory.events", "oom_kill")
+        return _counted(self._files, f"{self._base}/{slot}/memory.events", "oom_kill")
 
     def remove(self) -> None:
         """Take all groups away."""
-        _remove_groups(self._base, self._made)
+        _remove_groups(self._files, self._base, self._made)
 
 
-def find_limits(name: str) -> Limits:
+def find_limits(name: str, files: Files | None = None, pid: int | None = None) -> Limits:
     """The best that this machine allows; groups are made below this process's own, as `name`."""
-    own = _own_groups()
-    _sweep(own)
+    files = files or Files()
+    own = _own_groups(files)
+    _sweep(files, own)
     for attempt in (_version_1, _version_2):
         try:
-            found = attempt(own, name)
+            found = attempt(files, own, name, pid or os.getpid())
         except OSError:
             continue
         if found is not None:
@@ -144,106 +189,127 @@ def find_limits(name: str) -> Limits:
     return NoLimits()
 
 
-def are_writable() -> bool:
+def are_writable(files: Files | None = None) -> bool:
     """Whether groups can most likely be made here, without making any."""
-    own = _own_groups()
+    files = files or Files()
+    own = _own_groups(files)
     for controller in ("memory", ""):
         if controller in own:
-            parent = f"{_V1_ROOT}/{controller}{own[controller]}".rstrip("/")
-            for path in (parent, f"{_V1_ROOT}/{controller}".rstrip("/")):
-                if os.path.isdir(path) and os.access(path, os.W_OK):
+            parent = (f"{_ROOT}/{controller}".rstrip("/") + own[controller]).rstrip("/")
+            for path in (parent, f"{_ROOT}/{controller}".rstrip("/")):
+                if files.writable(path):
                     return True
     return False
 
 
-def _sweep(own: dict[str, str]) -> None:
+def _sweep(files: Files, own: dict[str, str]) -> None:
     """Take away what servers left that were killed: groups are named after their process."""
     for controller in ("memory", "pids", "cpu", ""):
-        parent = f"{_V1_ROOT}/{controller}{own.get(controller, '')}".rstrip("/")
-        for base in {parent, f"{_V1_ROOT}/{controller}"}:
+        parent = (f"{_ROOT}/{controller}".rstrip("/") + own.get(controller, "")).rstrip("/")
+        for base in {parent, f"{_ROOT}/{controller}".rstrip("/"), os.path.dirname(parent)}:
             try:
-                names = [n for n in os.listdir(base) if n.startswith("serein-")]
+                names = [n for n in files.names(base) if n.startswith("serein-")]
             except OSError:
                 continue
             for name in names:
-                pid = name.split("-")[1]
+                pid = name.removeprefix(_SERVER).removeprefix("serein-").partition("-")[0]
                 if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
                     folder = f"{base}/{name}"
-                    slots = {int(n) for n in os.listdir(folder) if n.isdigit()}
-                    _remove_groups(folder, slots)
+                    slots = {int(n) for n in files.names(folder) if n.isdigit()}
+                    _remove_groups(files, folder, slots)
 
 
-def _own_groups() -> dict[str, str]:
+def _own_groups(files: Files) -> dict[str, str]:
     """Controller → this process's group; the empty controller is version 2's."""
     try:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
-            rows = [line.rstrip("\n").split(":", 2) for line in file]
+        rows = [line.split(":", 2) for line in files.read("/proc/self/cgroup").splitlines()]
     except OSError:
         return {}
     return {name: path for _, names, path in rows for name in names.split(",")}
 
 
-def _version_1(own: dict[str, str], name: str) -> Limits | None:
+def _version_1(files: Files, own: dict[str, str], name: str, pid: int) -> Limits | None:
     if "memory" not in own:
         return None
     made: dict[str, str] = {}
     for controller in ("memory", "pids", "cpu"):
         if controller not in own:
             continue
-        base = f"{_V1_ROOT}/{controller}{own[controller].rstrip('/')}"
-        if not os.path.isdir(base):
-            base = f"{_V1_ROOT}/{controller}"
+        base = f"{_ROOT}/{controller}{own[controller].rstrip('/')}"
         try:
-            os.makedirs(f"{base}/{name}", exist_ok=True)
+            files.names(base)
+        except OSError:
+            base = f"{_ROOT}/{controller}"
+        try:
+            files.make(f"{base}/{name}")
         except OSError:
             if controller == "memory":
                 raise
             continue
         made[controller] = f"{base}/{name}"
-    return GroupsV1(made["memory"], made.get("pids"), made.get("cpu"))
+    return GroupsV1(made["memory"], made.get("pids"), made.get("cpu"), files)
 
 
-def _version_2(own: dict[str, str], name: str) -> Limits | None:
-    parent = f"{_V1_ROOT}{own.get('', '').rstrip('/')}"
-    with open(parent + "/cgroup.subtree_control", encoding="utf-8") as file:
-        enabled = file.read().split()
-    if "memory" not in enabled:
-        # Only a group without processes may enable controllers for those below it (the root may always).
-        _write(parent + "/cgroup.subtree_control", "+memory +pids")
-    base = f"{parent}/{name}"
-    os.makedirs(base, exist_ok=True)
-    _write(base + "/cgroup.subtree_control", "+memory +pids")
+def _version_2(files: Files, own: dict[str, str], name: str, pid: int) -> Limits | None:
+    parent = f"{_ROOT}{own.get('', '').rstrip('/')}"
+    if os.path.basename(parent).startswith(_SERVER):
+        parent = os.path.dirname(
+            parent
+        )  # of a server that was here before, whose process this one has
+    places = [parent] if parent == _ROOT else [parent, _ROOT]
+    for place in places:
+        try:
+            _hand_down(files, place, pid)
+            base = f"{place}/{name}"
+            files.make(base)
+            files.write(base + "/cgroup.subtree_control", "+memory +pids")
+        except OSError:
+            if place == places[-1]:
+                raise
+            continue
+        try:
+            files.write(place + "/cgroup.subtree_control", "+cpu")
+            files.write(base + "/cgroup.subtree_control", "+cpu")
+        except OSError:
+            return GroupsV2(base, weighs=False, files=files)
+        return GroupsV2(base, weighs=True, files=files)
+    return None
+
+
+def _hand_down(files: Files, group: str, pid: int) -> None:
+    """Let the groups below this one have the controllers. Raises OSError.
+
+    Only a group without processes may, but for the root: https://docs.kernel.org/admin-guide/cgroup-v2.html#no-internal-process-constraint.
+    Where the server alone is in it (a service with `Delegate=yes`, a container), it moves into a group of its own.
+    """
+    control = group + "/cgroup.subtree_control"
+    if {"memory", "pids"} <= set(files.read(control).split()):
+        return
     try:
-        _write(parent + "/cgroup.subtree_control", "+cpu")
-        _write(base + "/cgroup.subtree_control", "+cpu")
-    except OSError:
-        return GroupsV2(base, weighs=False)
-    return GroupsV2(base, weighs=True)
+        files.write(control, "+memory +pids")
+    except OSError as error:
+        inside = files.read(group + "/cgroup.procs").split()
+        if error.errno != errno.EBUSY or inside != [str(pid)]:
+            raise
+        files.make(f"{group}/{_SERVER}{pid}")
+        files.write(f"{group}/{_SERVER}{pid}/cgroup.procs", pid)
+        files.write(control, "+memory +pids")
 
 
-def _write(path: str, value: int | str) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
+def _counted(files: Files, path: str, name: str) -> int:
     try:
-        os.write(descriptor, str(value).encode())
-    finally:
-        os.close(descriptor)
-
-
-def _counted(path: str, name: str) -> int:
-    try:
-        with open(path, encoding="ascii") as file:
-            for line in file:
-                key, _, value = line.partition(" ")
-                if key == name:
-                    return int(value)
+        for line in files.read(path).splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return int(value)
     except OSError:
         pass
     return 0
 
 
-def _remove_groups(base: str, slots: set[int]) -> None:
+def _remove_groups(files: Files, base: str, slots: set[int]) -> None:
     for path in (*(f"{base}/{slot}" for slot in slots), base):
         try:
-            os.rmdir(path)
+            files.remove(path)
         except OSError:
             continue  # a process is still ending in it: an empty group costs nothing

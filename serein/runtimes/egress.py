@@ -1,35 +1,24 @@
-"""The way out for functions: an HTTP proxy at an address inside each sandbox, which connects in their place.
+"""Where the kernel does not ask about calls (`gate.py`): an HTTP proxy inside each sandbox, which connects in functions' place.
 
-A sandbox has no network but its own loopback, so what a function may reach is decided here: the world as the host sees it, but
-never the host itself (its loopback, link-local addresses with their metadata services). SDKs, `requests`, `urllib` and curl take
-the proxy from the environment.
+SDKs, `requests`, `urllib` and curl take the proxy from the environment; other protocols do not get out by it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
 
 from serein.runtimes.inside.confine import PROXY_PORT
+from serein.runtimes.reach import is_reachable
 
 HEAD_BYTES_MAX = 65_536
 CONNECT_LIMIT_S = 10.0
 BUFFER_BYTES_MAX = 256 * 1024
 
 Allows = Callable[[str], bool]
-
-
-def is_reachable(address: str) -> bool:
-    """Whether functions may connect to this address: not to the host itself, nor to what only it should see."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if mapped is not None:
-        ip = mapped
-    return not (ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast)
 
 
 def proxy_variables() -> dict[str, str]:

@@ -12,17 +12,20 @@ from time import perf_counter
 from typing import NamedTuple
 
 from serein.base.clock import Clock
+from serein.runtimes import channels
 from serein.runtimes.inside import frames
 from serein.runtimes.log_lines import INVOCATION_BYTES_MAX, LineSplitter
+from serein.runtimes.platform_voice import PlatformVoice
 from serein.runtimes.spec import LogLine, Sink
+from serein.runtimes.stragglers import Stragglers
+from serein.runtimes.telemetry import Telemetry
 
 RESPONSE_BYTES_MAX = 6_291_556
 _LOG_READ_BYTES = 65_536
 _LOG_DRAIN_BYTES_MAX = 1024 * 1024
-_SOCKET_BUFFER_BYTES = 2 * 1024 * 1024
-_SO_SNDBUFFORCE = 32
 _END_LIMIT_S = 5.0
 _HOLD_S = 0.005
+_COPIED_BYTES_MAX = 65_536
 
 
 class Answer(NamedTuple):
@@ -53,7 +56,14 @@ class Environment:
         self.ended: asyncio.Future[int | None] = loop.create_future()
         self.attached: asyncio.Future[bool] | None = None
         self.on_lines: Callable[[list[LogLine]], None] | None = None
-        self.on_listeners: Callable[[list[socket.socket]], None] | None = None
+        self.on_extension_lines: Callable[[list[LogLine]], None] | None = None
+        self.telemetry: Telemetry | None = None  # where extensions may subscribe to it
+        self.voice: PlatformVoice | None = None
+        self.ask_socket: Callable[[], None] | None = None
+        self.broke: tuple[str, str] | None = None  # the platform's reason to end it: type, words
+        self.on_served: Callable[[dict[str, int]], None] | None = None
+        self.ask_device: Callable[[], None] | None = None
+        self.on_device: Callable[[int | None], None] = close_device
         self._loop = loop
         self._clock = clock
         self._splitter = LineSplitter()
@@ -62,6 +72,7 @@ class Environment:
         self._killed = False
         self.lost = False  # nothing can be asked any more
         self.frozen = False
+        self._stragglers = Stragglers()
         self.may_leave = False  # whether its function may reach the world
         self.first: asyncio.Future[Answer] | None = None  # where readiness comes without asking
         self.sink: Sink | None = None  # who takes a streamed answer
@@ -73,19 +84,15 @@ class Environment:
         self._partial: bytearray | None = None
         self._filled = 0
         self._early = b""
-        self._socket, self._their_socket = socket.socketpair()
-        self._socket.setblocking(False)
-        for end in (self._socket, self._their_socket):
-            _widen(end)
-        self._log, self._their_log = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._log, False)
+        self._socket, self._their_socket = channels.make_channel()
+        self._log, self._their_log = channels.make_log()
         self._channel = self._socket.fileno()
         loop.add_reader(self._channel, self._on_readable)
         loop.add_reader(self._log, self._on_log)
 
     @property
-    def child_descriptors(self) -> tuple[int, int]:
-        """What the zygote passes to the child: its ends of channel and log."""
+    def child_descriptors(self) -> tuple[int, ...]:
+        """What the zygote passes to the child: its ends of channel and log, and of a log for extensions."""
         return self._their_socket.fileno(), self._their_log
 
     def release_child_descriptors(self) -> None:
@@ -95,17 +102,25 @@ class Environment:
 
     def send(self, kind: int, meta: bytes, body: bytes = b"") -> None:
         """Send a frame; what the socket does not take at once follows when it can."""
-        data = frames.HEADER.pack(kind, len(meta), len(body), 0) + meta + body
         if self._unsent is not None:
             raise RuntimeError("one frame at a time")
+        head = frames.HEADER.pack(kind, len(meta), len(body), 0) + meta
         try:
-            sent = self._socket.send(data)
+            if len(body) < _COPIED_BYTES_MAX:
+                head, body = head + body, b""
+                sent = self._socket.send(head)
+            else:
+                sent = self._socket.sendmsg((head, body))
         except BlockingIOError:
             sent = 0
         except OSError:
             return  # the process is gone: the reader notices
-        if sent < len(data):
-            self._unsent = memoryview(data)[sent:]
+        if sent < len(head) + len(body):
+            is_body = sent >= len(head)
+            rest = (
+                memoryview(body)[sent - len(head) :] if is_body else memoryview(head + body)[sent:]
+            )
+            self._unsent = rest
             self._loop.add_writer(self._channel, self._on_writable)
 
     def request(self, kind: int, meta: bytes, body: bytes = b"") -> asyncio.Future[Answer]:
@@ -163,6 +178,7 @@ class Environment:
         except (ProcessLookupError, PermissionError):
             return
         self.frozen = True
+        self._stragglers.stop(self.pid)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -172,6 +188,7 @@ class Environment:
         if self.pid is not None and not self.ended.done():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGCONT)
+        self._stragglers.go_on()
 
     def drain_log(self) -> None:
         """Read what the process has written so far."""
@@ -203,13 +220,17 @@ class Environment:
         if self._killed:
             self.kill()
 
-    def on_blank(self, listeners: list[socket.socket]) -> None:
+    def on_blank(self, served: dict[str, int]) -> None:
         """The process is shut in."""
-        if self.on_listeners is not None and not self.ended.done():
-            self.on_listeners(listeners)
+        if self.on_served is not None and not self.ended.done():
+            self.on_served(served)
             return
-        for listener in listeners:
-            listener.close()
+        for descriptor in served.values():
+            os.close(descriptor)
+
+    def on_socket(self, descriptor: int | None) -> None:
+        """A socket in the process's network, where one was asked for; or there is none."""
+        close_device(descriptor)
 
     def attach(self, ask: Callable[[], None]) -> None:
         """Have code mounted by `ask`, as soon as the process is in its own file system; `attached` tells."""
@@ -249,6 +270,7 @@ class Environment:
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+        self._stragglers.go_on()
         self.ended.set_result(code)
         if self.attached is not None and not self.attached.done():
             self.attached.set_result(False)
@@ -413,22 +435,13 @@ class Environment:
             self.on_lines([LogLine(self._clock.now(), text)])
 
 
-_FROM_PROCESS = (
-    frames.READY,
-    frames.RESULT,
-    frames.ERROR,
-    frames.INIT_ERROR,
-    frames.LAST_ERROR,
-    frames.STREAM,
-    frames.CHUNK,
-)
+_FROM_PROCESS = range(frames.READY, frames.CHUNK + 1)
 
 
-def _widen(end: socket.socket) -> None:
-    try:
-        end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SOCKET_BUFFER_BYTES)
-    except OSError:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
+def close_device(device: int | None) -> None:
+    """For who has no use for it."""
+    if device is not None:
+        os.close(device)
 
 
 def elapsed_ms(since: float) -> float:

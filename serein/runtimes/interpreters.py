@@ -12,14 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from serein.runtimes.spec import RuntimeUnavailable
-
 INSIDE = Path(__file__).resolve().parent / "inside"
 # What AWS's Python runtimes hold besides the standard library, under the names that they are imported by.
 _AWS_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six")
 INSIDE_SANDBOX = "/var/lang/inside"
 _SYSTEM_FOLDERS = ["/usr/local/bin", "/usr/bin", "/opt/python/bin"]
-FAMILIES = ("python", "nodejs", "provided")
 PYTHON_PRELOAD = (
     "asyncio",
     "base64",
@@ -170,11 +167,3 @@ def root_binds(python: Python, node: str | None) -> dict[str, str]:
     if node is not None and not node.startswith("/usr/bin/"):
         binds[node] = node
     return binds
-
-
-def family_of(runtime: str) -> str:
-    """`python`, `nodejs` or `provided`. Raises RuntimeUnavailable for what is not built."""
-    for family in FAMILIES:
-        if runtime.startswith(family):
-            return family
-    raise RuntimeUnavailable(f"Serein does not run the runtime {runtime} yet")

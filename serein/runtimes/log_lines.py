@@ -116,6 +116,15 @@ def report_line(
     return text + "\n"
 
 
+def traced_line(trace: str) -> str:
+    """What a report says of the trace that the invocation belongs to; nothing for one that is not sampled."""
+    parts = dict(part.partition("=")[::2] for part in trace.split(";"))
+    if parts.get("Sampled") != "1":
+        return ""
+    segment = parts.get("Parent", "")
+    return f"XRAY TraceId: {parts.get('Root', '')}\tSegmentId: {segment}\tSampled: true\t\n"
+
+
 _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2}
 
 

@@ -17,13 +17,14 @@ import orjson
 
 from serein.base.clock import Clock
 from serein.base.ids import Randomness, new_uuid
-from serein.runtimes import interpreters
+from serein.runtimes import interpreters, languages
 from serein.runtimes.archives import merged_layers
 from serein.runtimes.cgroups import Limits, NoLimits, find_limits
 from serein.runtimes.environment import Environment
 from serein.runtimes.inner_network import InnerNetwork, Protocols
 from serein.runtimes.inside.confine import ENDPOINT_PORT
 from serein.runtimes.precompile import Precompiler
+from serein.runtimes.pythons import Pythons
 from serein.runtimes.runtime_api import ApiEnvironment
 from serein.runtimes.settings import PoolSettings, no_credentials, no_log
 from serein.runtimes.snapshots import Snapshots
@@ -41,6 +42,7 @@ from serein.runtimes.stations import (
     assignment_of,
     extensions_in,
     make_station,
+    port_of,
     remove_folder,
     wrapper_of,
 )
@@ -50,9 +52,11 @@ from serein.runtimes.variables import function_variables
 log = logging.getLogger(__name__)
 
 _REPLENISH_AFTER_S = 0.05
+_REPLENISH_EMPTY_S = 0.004  # when none is left: the next call may take one under way
 _CLOSE_LIMIT_S = 5.0
 _SPARE_SLOTS = 16
 _DATA_SPARE_MB = 64
+_EVERYWHERE = ("python", "nodejs", "provided")  # what every station shows
 _ASSIGNED = "_SEREIN_ASSIGNED"  # says to a runtime that its settings are in its environment already
 
 
@@ -80,7 +84,7 @@ class Nursery:
         self._limits: Limits = NoLimits()
         self._stations: dict[str, Station] = {}
         self._starting: dict[str, asyncio.Task[Station]] = {}
-        self._pythons: dict[interpreters.Version, str] | None = None
+        self._pythons = Pythons()
         self._warned: set[str] = set()
         self._precompiler = Precompiler()
         self._snapshots = Snapshots(
@@ -122,6 +126,8 @@ class Nursery:
         if self._limits.name == "rlimit":
             missing.append("no writable control groups: memory is limited per process only")
         machine = station.zygote.machine
+        if station.needs_proxy and self._settings.egress:
+            missing.append("functions reach the world by an HTTP proxy only")
         filtered = bool(machine.get("seccomp"))
         standing: Standing = "none"
         if machine.get("namespaces") and filtered and self._limits.name != "rlimit":
@@ -155,34 +161,20 @@ class Nursery:
 
     async def prepare(self, runtime: str) -> Station:
         """What a runtime is made from, started if need be. Raises RuntimeUnavailable, ZygoteDied."""
-        return await self._station(interpreters.family_of(runtime), self._python_for(runtime))
+        return await self._station(
+            languages.family_of(runtime, self._warned), self._pythons.version_for(runtime)
+        )
 
     async def precompile(self, runtime: str, folder: str) -> None:
         """Have Python code compiled before it is imported for the first time."""
         if not runtime.startswith("python"):
             return
-        version = self._python_for(runtime)
-        executable = (self._pythons or {}).get(version, "")
-        python = interpreters.find_python(version, executable).executable
-        await self._precompiler.compile(python, folder)
+        python = self._pythons.find(self._pythons.version_for(runtime))
+        await self._precompiler.compile(python.executable, folder)
 
     def python_for(self, runtime: str) -> interpreters.Version:
         """The Python that a runtime gets: the one that it names, or the nearest one that is installed."""
-        return self._python_for(runtime)
-
-    def _python_for(self, runtime: str) -> interpreters.Version:
-        wanted = interpreters.wanted_version(runtime)
-        if wanted is None or wanted == interpreters.OWN:
-            return interpreters.OWN
-        if self._pythons is None:
-            self._pythons = interpreters.installed_pythons()
-        if wanted in self._pythons:
-            return wanted
-        found = interpreters.nearest(self._pythons, wanted)
-        if runtime not in self._warned:
-            self._warned.add(runtime)
-            log.warning("%s is not installed: Python %d.%d runs its functions", runtime, *found)
-        return found
+        return self._pythons.version_for(runtime)
 
     async def _station(self, family: str, version: interpreters.Version) -> Station:
         key = family if version == interpreters.OWN else f"{family}/{version[0]}.{version[1]}"
@@ -197,14 +189,14 @@ class Nursery:
         return await asyncio.shield(task)
 
     async def _start_station(self, key: str, family: str, version: interpreters.Version) -> Station:
-        executable = (self._pythons or {}).get(version, "")
         station = await make_station(
             family,
-            interpreters.find_python(version, executable),
+            self._pythons.find(version),
             Path(self._settings.work),
             isolate=self._settings.isolate,
             user_base=self._settings.user_base,
             users=self._settings.processes_max + self._settings.blanks + _SPARE_SLOTS,
+            port=port_of(self._settings.endpoint),
         )
         station.key = key
         self._stations[key] = station
@@ -232,14 +224,16 @@ class Nursery:
         self, function: FunctionSpec, kind: str, began: float, *, snapshot: bool
     ) -> Tenancy:
         opt = await self._layers(function) if function.layers else None
-        family = interpreters.family_of(function.runtime)
+        family = languages.family_of(function.runtime, self._warned)
         if wrapper_of(function) or (self._is_sandboxed and extensions_in(opt)):
-            family = "provided"  # a program of its own, over the Runtime API or its channel
-        version = self._python_for(function.runtime)
+            # A program of its own, over the Runtime API or its channel.
+            family = "provided" if family in _EVERYWHERE else f"provided/{family}"
+        version = self._pythons.version_for(function.runtime)
         station = self._stations.get(family) if version == interpreters.OWN else None
         if station is None or not station.zygote.alive:
             station = await self._station(family, version)
             began = perf_counter()
+        await station.warmth()
         credentials = await self._credentials(function)
         environment = self._take_blank(station)
         if environment is None:
@@ -265,13 +259,14 @@ class Nursery:
         environment.ended.add_done_callback(lambda _: self._environments.discard(environment))
 
     def _take_blank(self, station: Station) -> Environment | None:
-        self._replenish_soon()
         blanks = self._blanks.setdefault(station.key, deque())
-        while blanks:
+        found = None
+        while blanks and found is None:
             blank = blanks.popleft()
             if not blank.ended.done():
-                return blank
-        return None
+                found = blank
+        self._replenish_soon(_REPLENISH_AFTER_S if blanks else _REPLENISH_EMPTY_S)
+        return found
 
     def _fork(
         self, station: Station, function: FunctionSpec | None = None, opt: str | None = None
@@ -283,12 +278,14 @@ class Nursery:
             slot = self._slots_made
         kind = ApiEnvironment if station.family == "provided" else Environment
         environment = kind(next(self._numbers), slot, self._clock)
-        environment.on_listeners = self._network.serve(environment)
+        environment.on_served = self._network.serve(environment)
+        environment.ask_device = lambda: station.zygote.make_device(environment.number)
         self._environments.add(environment)
         environment.ended.add_done_callback(lambda _: self._forget(environment))
         if not station.sandboxed:
             environment.tmp = self._make_tmp(environment)
-        channel, log = environment.child_descriptors
+        environment.ask_socket = lambda: station.zygote.make_socket(environment.number)
+        descriptors = environment.child_descriptors
         try:
             groups = self._limits.paths(slot)
             begun = None
@@ -302,10 +299,10 @@ class Nursery:
                     tmp=environment.tmp,
                     data_limit_mb=None,
                     environment=BARE_VARIABLES,
-                    ports=[_port_of(self._settings.endpoint)],
+                    ports=[port_of(self._settings.endpoint)],
                 )
             station.zygote.fork(
-                environment.number, groups, channel, log, environment, begun, ahead=function is None
+                environment.number, groups, descriptors, environment, begun, ahead=function is None
             )
         except BaseException:
             environment.on_exited(None)
@@ -344,7 +341,7 @@ class Nursery:
             python_path=station.python_path,
             tmp=environment.tmp,
             kind=kind,
-            proxy=inside and self._settings.egress and function.egress,
+            proxy=station.needs_proxy and self._settings.egress and function.egress,
         )
         environment.may_leave = function.egress
         if station.family == "provided" and not function.runtime.startswith("provided"):
@@ -358,7 +355,7 @@ class Nursery:
             tmp=environment.tmp,
             data_limit_mb=function.memory_mb + _DATA_SPARE_MB if by_data_limit else None,
             environment=variables,
-            ports=[_port_of(self._settings.endpoint)],
+            ports=[port_of(self._settings.endpoint)],
         )
         assignment["snapshot"] = snapshot
         if isinstance(environment, ApiEnvironment):
@@ -381,6 +378,7 @@ class Nursery:
         )
         kills = self._limits.oom_kills(environment.slot)
         tenancy.out_of_memory = lambda: self._limits.oom_kills(environment.slot) > kills
+        tenancy.began_as(kind)
         if credentials is not None:
             tenancy.expires_at = credentials.expires_at
         return tenancy
@@ -401,10 +399,10 @@ class Nursery:
         store = Path(self._settings.work, "layers")
         return str(await asyncio.to_thread(merged_layers, function.layers, store))
 
-    def _replenish_soon(self) -> None:
+    def _replenish_soon(self, delay_s: float = _REPLENISH_AFTER_S) -> None:
         if self._replenisher is None and not self._closed:
             loop = asyncio.get_running_loop()
-            self._replenisher = loop.call_later(_REPLENISH_AFTER_S, self._replenish)
+            self._replenisher = loop.call_later(delay_s, self._replenish)
 
     def _replenish(self) -> None:
         """Fork blank children ahead, one at a time: a call that comes meanwhile should not wait for several."""
@@ -434,8 +432,3 @@ class Nursery:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _port_of(endpoint: str) -> int:
-    port = endpoint.rpartition(":")[2].rstrip("/")
-    return int(port) if port.isdigit() else 80

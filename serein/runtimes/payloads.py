@@ -12,6 +12,10 @@ from collections.abc import Sequence
 
 import orjson
 
+from serein.runtimes.images.programs import entrypoint_words as image_words
+from serein.runtimes.spec import FunctionSpec
+
+_NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 _SIGNAL_WORDS = {
     signal.SIGHUP: "hangup",
     signal.SIGINT: "interrupt",
@@ -75,10 +79,37 @@ def entrypoint_words(code: int | None, folders: Sequence[str]) -> str | None:
     return None
 
 
-def entrypoint_payload(request_id: str, words: str) -> bytes:
+def not_executed(code: int | None, spec: FunctionSpec) -> tuple[str, str] | None:
+    """Why a custom runtime, or an image's program, could not be executed: error type and words; None when it could."""
+    if spec.image is not None:
+        return image_words(code, spec.image)
+    wrong = entrypoint_words(code, (spec.code, *reversed(spec.layers)))
+    return None if wrong is None else (_NO_ENTRYPOINT, wrong)
+
+
+def entrypoint_payload(request_id: str, words: str, kind: str = _NO_ENTRYPOINT) -> bytes:
     """The answer to an invocation whose runtime could not be executed."""
     message = f"RequestId: {request_id} Error: {words}"
-    return orjson.dumps({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": message})
+    return orjson.dumps({"errorType": kind, "errorMessage": message})
+
+
+def crash_words(pid: int) -> tuple[str, str]:
+    """What is said when extensions ended by themselves: the exit code of one, where the kernel still has it. Blocking, briefly.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html#runtimes-extensions-init-error
+    """
+    code = 0
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+        for child in children:
+            with open(f"/proc/{child}/stat", encoding="utf-8", errors="replace") as file:
+                told = file.read().rpartition(")")[2].split()
+            if told[0] == "Z":
+                code = int(told[-1]) >> 8 or code
+    except (OSError, ValueError, IndexError):
+        pass
+    return "Extension.Crash", f"exit code {code}"
 
 
 def too_large_payload(size: int, limit: int) -> bytes:

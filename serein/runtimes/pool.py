@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from serein.base.clock import Clock
@@ -21,13 +22,16 @@ from serein.runtimes.spec import (
     Sink,
 )
 from serein.runtimes.tenancy import Tenancy
-from serein.runtimes.waiting import Waiting
+from serein.runtimes.waiting import LONG_PATIENCE_S, PATIENCE_S, Waiting
 from serein.runtimes.zygote import ZygoteDied
 
 __all__ = ["Pool", "PoolSettings", "probe_isolation"]
 
+log = logging.getLogger(__name__)
+
 _REAP_EVERY_S = 5.0
 _FREEZE_AFTER_S = 0.1
+_UNUSED_S = 1.0  # idle for so long, a place is given up for a function that wants one more
 _SPARE_TRIES = 4  # for environments that end as soon as they are initialised
 ON_DEMAND = "on-demand"
 PROVISIONED = "provisioned-concurrency"
@@ -65,6 +69,9 @@ class Pool:
         self._waiting: Waiting[Tenancy | None] = Waiting(settings.waiting_max)
         self._idle: dict[str, list[Tenancy]] = {}
         self._tenancies: set[Tenancy] = set()
+        self._living: dict[str, int] = {}  # function version → its environments, the busy ones too
+        self._relief: asyncio.TimerHandle | None = None
+        self.recycled = 0  # environments that were replaced because they leaked
         self._kept: dict[str, int] = {}  # function version → environments to be kept ready
         self._reaper: asyncio.TimerHandle | None = None
         self._freezer: asyncio.TimerHandle | None = None
@@ -163,6 +170,7 @@ class Pool:
             "busy": len(self._tenancies) - idle,
             "blank": self.nursery.blanks,
             "waiting": len(self._waiting),
+            "recycled": self.recycled,
         }
 
     async def close(self) -> None:
@@ -172,6 +180,8 @@ class Pool:
             self._reaper.cancel()
         if self._freezer is not None:
             self._freezer.cancel()
+        if self._relief is not None:
+            self._relief.cancel()
         self._waiting.fail_all(PoolBusy("the pool is closing"))
         await self.nursery.close()
 
@@ -180,12 +190,14 @@ class Pool:
     async def _find_tenancy(self, function: FunctionSpec, kind: str = ON_DEMAND) -> Tenancy:
         if self._closed:
             raise PoolBusy("the pool is closing")
-        if self._free == 0:
+        if self._free == 0 and (function.key not in self._living or self._waiting.full):
             self._evict()
         if self._free == 0:
             if self._waiting.full:
                 raise PoolBusy("too many invocations wait for a place to run")
-            given = await self._waiting.add(function.key, time.monotonic())
+            future = self._waiting.add(function.key, time.monotonic())
+            self._relieve_later()
+            given = await future
             if given is not None:
                 return given
         else:
@@ -196,21 +208,51 @@ class Pool:
             self._give_seat()
             raise
         self._tenancies.add(tenancy)
+        self._living[function.key] = self._living.get(function.key, 0) + 1
         return tenancy
 
-    def _evict(self) -> None:
-        """End the environment that has been idle for longest, whosever it is."""
+    def _relieve_later(self) -> None:
+        """When every place is taken, the next invocation of a function that has some waits for one of them a moment.
+
+        Ending another's environment at once would have functions take turns in starting cold.
+        """
+        if self._relief is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._relief = loop.call_later(PATIENCE_S, self._relieve)
+
+    def _relieve(self) -> None:
+        self._relief = None
+        now = time.monotonic()
+        # What nobody has called for a while goes first; what is called all the time only for who has waited for long.
+        for waited_s, idle_s in ((LONG_PATIENCE_S, 0.0), (PATIENCE_S, _UNUSED_S)):
+            for _ in range(self._waiting.longer_than(now - waited_s)):
+                if not self._evict(now - idle_s):
+                    break
+        if len(self._waiting):
+            self._relieve_later()
+
+    def _evict(self, idle_since: float | None = None) -> bool:
+        """End the environment that has been idle for longest, whosever it is; only one that is idle since then."""
         stacks = [s for key, s in self._idle.items() if s and key not in self._kept]
-        if stacks:
-            oldest = min(stacks, key=lambda stack: stack[0].idle_since)
-            self._end(oldest.pop(0))
+        if not stacks:
+            return False
+        oldest = min(stacks, key=lambda stack: stack[0].idle_since)
+        if idle_since is not None and oldest[0].idle_since > idle_since:
+            return False
+        self._end(oldest.pop(0))
+        return True
 
     def _release(self, tenancy: Tenancy) -> None:
         now = time.monotonic()
         if not tenancy.usable or self._closed or self._expired(tenancy):
             self._end(tenancy)
             return
-        waiter = self._waiting.next(now, tenancy.spec.key)
+        if tenancy.growth.is_due() and self._leaks(tenancy):
+            self._end(tenancy)
+            return
+        waiter = None
+        if len(self._waiting):
+            waiter = self._waiting.next(now, tenancy.spec.key, self._living.__contains__)
         if waiter is None:
             tenancy.idle_since = now
             self._idle.setdefault(tenancy.spec.key, []).append(tenancy)
@@ -222,9 +264,17 @@ class Pool:
         if key == tenancy.spec.key:
             future.set_result(tenancy)
             return
-        self._tenancies.discard(tenancy)
+        self._drop(tenancy)
         tenancy.environment.kill()
         future.set_result(None)
+
+    def _leaks(self, tenancy: Tenancy) -> bool:
+        pid = tenancy.environment.pid
+        words = tenancy.growth.leak(pid) if pid is not None else ""
+        if words:
+            self.recycled += 1
+            log.warning("an environment of %s is replaced: %s", tenancy.spec.name, words)
+        return bool(words)
 
     def _freeze_idle(self) -> None:
         """Stop what nobody called for a moment; not at once, since a busy function would pay for it at each call."""
@@ -232,22 +282,34 @@ class Pool:
         moment = time.monotonic() - _FREEZE_AFTER_S * 0.9
         is_pending = False
         for stack in self._idle.values():
-            for tenancy in stack:
+            for tenancy in list(stack):
                 if tenancy.environment.frozen:
                     continue
-                if tenancy.idle_since <= moment:
-                    tenancy.environment.freeze()
-                else:
+                if tenancy.idle_since > moment:
                     is_pending = True
+                elif self._leaks(tenancy):
+                    stack.remove(tenancy)
+                    self._end(tenancy)
+                else:
+                    tenancy.environment.freeze()
         if is_pending and not self._closed:
             loop = asyncio.get_running_loop()
             self._freezer = loop.call_later(_FREEZE_AFTER_S, self._freeze_idle)
 
     def _end(self, tenancy: Tenancy) -> None:
         if tenancy in self._tenancies:
-            self._tenancies.discard(tenancy)
+            self._drop(tenancy)
             tenancy.environment.retire()
             self._give_seat()
+
+    def _drop(self, tenancy: Tenancy) -> None:
+        self._tenancies.discard(tenancy)
+        key = tenancy.spec.key
+        left = self._living.get(key, 0) - 1
+        if left > 0:
+            self._living[key] = left
+        else:
+            self._living.pop(key, None)
 
     def _give_seat(self) -> None:
         waiter = None if self._closed else self._waiting.next(time.monotonic(), None)

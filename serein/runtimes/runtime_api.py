@@ -9,26 +9,37 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import uuid
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from serein.base.clock import Clock
+from serein.runtimes import channels, payloads
 from serein.runtimes.environment import (
     ENDED,
     RESPONSE_BYTES_MAX,
     TOO_LARGE,
     Answer,
     Environment,
+    close_device,
 )
 from serein.runtimes.extensions import Extensions
 from serein.runtimes.inside import frames
+from serein.runtimes.log_lines import LineSplitter
 from serein.runtimes.spec import FunctionSpec
+from serein.runtimes.telemetry import Telemetry
+from serein.runtimes.zygote import ZygoteDied
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 SHUTDOWN_LIMIT_S = 2.0
+
+
+_LOG_READ_BYTES = 65_536
+_EXIT_GRACE_S = 0.02
 
 
 class Fetching:
@@ -60,6 +71,85 @@ class ApiEnvironment(Environment):
         self._by_channel = False
         self._is_ready = False
         self._wants_ready = False
+        self._is_retired = False
+        self.telemetry: Telemetry = Telemetry(self._new_socket, lambda: self.frozen)
+        self._sockets: deque[asyncio.Future[socket.socket | None]] = deque()
+        self._extension_splitter = LineSplitter()
+        self._extension_log, self._their_extension_log = channels.make_log()
+        self._loop.add_reader(self._extension_log, self._read_extension_log)
+
+    @property
+    def child_descriptors(self) -> tuple[int, ...]:
+        """The child's ends of channel, log and the log of extensions."""
+        return (*super().child_descriptors, self._their_extension_log)
+
+    def release_child_descriptors(self) -> None:
+        """Close the child's ends here."""
+        super().release_child_descriptors()
+        os.close(self._their_extension_log)
+
+    def drain_log(self) -> None:
+        """Read what has been written so far, by extensions, too."""
+        super().drain_log()
+        self._read_extension_log()
+
+    def _read_extension_log(self) -> None:
+        try:
+            data = os.read(self._extension_log, _LOG_READ_BYTES)
+        except OSError:
+            return
+        if not data:
+            self._loop.remove_reader(self._extension_log)
+            # The exit code is there a moment after the log is closed.
+            self._loop.call_later(_EXIT_GRACE_S, self._on_extensions_gone)
+            return
+        now = self._clock.now()
+        lines = self._extension_splitter.feed(data, now, now - self._clock.wall())
+        if lines and self.on_extension_lines is not None:
+            self.on_extension_lines(lines)
+
+    def _on_extensions_gone(self) -> None:
+        """All of them have ended before their time, and with them the environment."""
+        if self.ended.done() or self._is_retired:
+            return
+        if self.extensions.expected and self.pid is not None:
+            self.broke = payloads.crash_words(self.pid)
+            self.kill()
+
+    def on_exited(self, code: int | None) -> None:
+        """The process is gone."""
+        if self.ended.done():
+            return
+        super().on_exited(code)
+        self.telemetry.close()
+        self._loop.remove_reader(self._extension_log)
+        os.close(self._extension_log)
+        while self._sockets:
+            self.on_socket(None)
+
+    async def _new_socket(self) -> socket.socket | None:
+        if self.ask_socket is None or self.ended.done():
+            return None
+        given: asyncio.Future[socket.socket | None] = self._loop.create_future()
+        self._sockets.append(given)
+        try:
+            self.ask_socket()
+        except ZygoteDied:
+            self._sockets.remove(given)
+            return None
+        return await given
+
+    def on_socket(self, descriptor: int | None) -> None:
+        """For who asked first."""
+        given = self._sockets.popleft() if self._sockets else None
+        if given is None or given.done():
+            close_device(descriptor)
+        else:
+            given.set_result(None if descriptor is None else socket.socket(fileno=descriptor))
+
+    def now(self) -> float:
+        """The cloud's time."""
+        return self._clock.now()
 
     def request(self, kind: int, meta: bytes, body: bytes = b"") -> asyncio.Future[Answer]:
         """The assignment goes over the channel, an event to whoever fetches the next one."""
@@ -98,8 +188,8 @@ class ApiEnvironment(Environment):
         """The id of the invocation under way, "" when there is none."""
         return self._current
 
-    def finish(self, request_id: str, kind: int, body: bytes) -> bool:
-        """An answer; False when nothing of that id was asked."""
+    def finish(self, request_id: str, kind: int, body: bytes, size: int = 0) -> bool:
+        """An answer, cut where it is too large (`size` tells how large); False when nothing of that id was asked."""
         if not self._current or request_id != self._current:
             return False
         self._current = ""
@@ -109,7 +199,7 @@ class ApiEnvironment(Environment):
                 self._streaming.hold(False)
             self._streaming = None
         if len(body) > RESPONSE_BYTES_MAX:
-            self._answer(Answer(TOO_LARGE, b"", len(body)))
+            self._answer(Answer(TOO_LARGE, b"", max(size, len(body))))
         else:
             self._answer(Answer(kind, body, self._peak_kib()))
         return True
@@ -133,7 +223,9 @@ class ApiEnvironment(Environment):
     def retire(self) -> None:
         """End it; extensions that want to know have a moment to finish what they do."""
         deadline_ms = int((self._clock.wall() + SHUTDOWN_LIMIT_S) * 1000)
+        self._is_retired = True
         self.thaw()
+        self.telemetry.wake()
         if not self.extensions.tell_shutdown("spindown", deadline_ms) or self.pid is None:
             self.kill()
             return
@@ -156,6 +248,7 @@ class ApiEnvironment(Environment):
     def _hand_out(self) -> None:
         if self._event is None or not self.extensions.are_waiting:
             return
+        self.telemetry.wake()
         meta, facts, payload = self._event
         if self._by_channel:
             self._event = None

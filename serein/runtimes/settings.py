@@ -20,7 +20,11 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_base: int = 700_000
     isolate: bool = True
     precompiles: bool = True  # whether Python code is compiled ahead of its first import
-    egress: bool = True  # whether functions may reach the world, by a proxy
+    egress: bool = True  # whether functions may reach the world
+    reachable: tuple[
+        tuple[str, int], ...
+    ] = ()  # addresses and ports that they reach although they are the host's
+    nameservers: tuple[tuple[str, int], ...] = ()  # whom names are asked of; () for the host's own
     required: bool = False  # whether functions may run only where they are isolated
 
 

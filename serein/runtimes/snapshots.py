@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -119,10 +118,10 @@ class Restored(Environment):
             self._watched = None
         self.on_exited(-9 if self._killed else None)
 
-    def on_blank(self, listeners: list[socket.socket]) -> None:
-        """Nothing listens here: the template's sockets do."""
-        for listener in listeners:
-            listener.close()
+    def on_blank(self, served: dict[str, int]) -> None:
+        """Nothing is served here: the template's descriptors are."""
+        for descriptor in served.values():
+            os.close(descriptor)
 
 
 class Snapshots:

@@ -11,6 +11,17 @@ ErrorKind = Literal["handled", "unhandled"]
 Standing = Literal["sandboxed", "partial", "none"]
 
 
+class ImageRoot(msgspec.Struct, frozen=True, kw_only=True):
+    """A container image, unpacked at `root`, and how a function is run in it."""
+
+    root: str
+    command: tuple[str, ...]
+    handler: str  # the first word of the image's command, which runtime interface clients take for the handler
+    folder: str
+    environment: dict[str, str]
+    extensions: tuple[str, ...] = ()
+
+
 class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a function, with everything that its environments are made of.
 
@@ -36,6 +47,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     application_level: str = ""
     system_level: str = "INFO"
     snap_start: bool = False
+    tracing: str = "PassThrough"
+    image: ImageRoot | None = None  # what it runs in, if not in this machine's own runtime
     egress: bool = True  # whether it may reach the world: one in a VPC without a way out may not
 
 

@@ -18,15 +18,13 @@ from serein.runtimes.environment import (
     elapsed_ms,
 )
 from serein.runtimes.inside import frames
+from serein.runtimes.leaks import Growth
 from serein.runtimes.log_lines import (
     TAIL_BYTES_MAX,
     billed_ms,
-    end_line,
-    report_line,
-    start_line,
     tail_of,
 )
-from serein.runtimes.platform_voice import PlatformVoice
+from serein.runtimes.platform_voice import SNAP_START, PlatformVoice
 from serein.runtimes.spec import FunctionSpec, Invocation, LogLine, LogSink, Outcome, Sink
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
@@ -57,6 +55,7 @@ class Tenancy:
         self.retired = False
         self.expires_at: float | None = None
         self.idle_since = 0.0
+        self.growth = Growth(spec.memory_mb)
         self.out_of_memory: Callable[[], bool] = lambda: False
         self._clock = clock
         self._log = log
@@ -72,8 +71,11 @@ class Tenancy:
         self._tail_bytes = 0
         self._flusher: asyncio.TimerHandle | None = None
         environment.on_lines = self._on_lines
-        # In the JSON format the platform speaks otherwise, and not at every level.
-        self._voice = PlatformVoice(spec, self._hold) if spec.log_format == "JSON" else None
+        environment.on_extension_lines = lambda lines: self._on_lines(lines, "extension")
+        self._voice = PlatformVoice(spec, self._hold, self._set_aside, environment.telemetry)
+        if environment.first is not None:
+            self._voice.kind = SNAP_START
+        environment.voice = self._voice
 
     @property
     def usable(self) -> bool:
@@ -111,10 +113,7 @@ class Tenancy:
             return failure
         began = perf_counter()
         now = self._clock.now()
-        if self._voice is None:
-            self._hold(LogLine(now, start_line(invocation.request_id, self.spec.version)))
-        else:
-            self._voice.start(now, invocation.request_id)
+        self._voice.start(now, invocation)
         timer = self._loop.call_later(self.spec.timeout_s, self._on_timeout)
         environment = self.environment
         environment.sink = sink
@@ -162,15 +161,12 @@ class Tenancy:
         answer = await self._initialise()
         if self._ready:
             return None
-        now = self._clock.now()
-        if self._voice is None:
-            self._hold(LogLine(now, start_line(invocation.request_id, self.spec.version)))
-        else:
-            self._voice.start(now, invocation.request_id)
+        self._voice.start(self._clock.now(), invocation)
         return await self._conclude(invocation, answer, 0.0)
 
     async def _initialise(self) -> Answer:
         """Its time is not counted against the function's timeout."""
+        self._voice.init_start(self._clock.now())
         limit = INIT_LIMIT_S + self.spec.timeout_s
         timer = self._loop.call_later(limit, self._on_timeout)
         try:
@@ -187,7 +183,21 @@ class Tenancy:
         self._peak_kib = answer.peak_kib
         self._ready = answer.kind == frames.READY
         self.retired = self.retired or not self._ready
+        self._tell_init(answer)
         return answer
+
+    def _tell_init(self, answer: Answer) -> None:
+        status, error_type = "success", None
+        if not self._ready:
+            self.environment.drain_log()
+            if answer.kind in (frames.INIT_ERROR, frames.LAST_ERROR):
+                status, error_type = "error", _error_type(answer.body)
+            elif self._timed_out:
+                status = "timeout"
+            else:
+                broke = self.environment.broke
+                status, error_type = "error", broke[0] if broke else "Runtime.ExitError"
+        self._voice.init_done(self._clock.now(), self._init_ms or 0.0, status, error_type)
 
     def _facts(self, invocation: Invocation, streams: bool) -> bytes:
         # The function compares its deadline with the machine's clock.
@@ -207,7 +217,6 @@ class Tenancy:
         self.environment.drain_log()
         kind, body, peak = answer
         error_type: str | None = None
-        status: str | None = None
         if kind == frames.RESULT:
             self._peak_kib = peak
         elif kind in (frames.ERROR, frames.INIT_ERROR, frames.LAST_ERROR):
@@ -219,10 +228,10 @@ class Tenancy:
             error_type = "Function.ResponseSizeTooLarge"
             self.retired = True
         else:
-            body, error_type, status, took_ms = await self._ended(invocation, took_ms)
-        return self._report(invocation, body, error_type, status, took_ms)
+            body, error_type, took_ms = await self._ended(invocation, took_ms)
+        return self._report(invocation, body, error_type, took_ms)
 
-    async def _ended(self, invocation: Invocation, took_ms: float) -> tuple[bytes, str, str, float]:
+    async def _ended(self, invocation: Invocation, took_ms: float) -> tuple[bytes, str, float]:
         """The answer for a process that is gone."""
         code = await self.environment.end()
         self.retired = True
@@ -233,35 +242,34 @@ class Tenancy:
             return (
                 payloads.timed_out_payload(message),
                 "Sandbox.Timedout",
-                "timeout",
                 self.spec.timeout_s * 1000.0,
             )
+        if self.environment.broke is not None:
+            kind, wrong = self.environment.broke
+            self._emit(
+                self._clock.now(), f"RequestId: {invocation.request_id} Error: {wrong}\n{kind}\n"
+            )
+            payload = payloads.entrypoint_payload(invocation.request_id, wrong, kind)
+            return payload, kind, took_ms
         if not self._ready and self.spec.runtime.startswith("provided"):
-            folders = (self.spec.code, *reversed(self.spec.layers))
-            wrong = payloads.entrypoint_words(code, folders)
-            if wrong is not None:
-                kind = "Runtime.InvalidEntrypoint"
+            found = payloads.not_executed(code, self.spec)
+            if found is not None:
+                kind, wrong = found
                 self._emit(self._clock.now(), f"{wrong}\n{kind}\n")
-                payload = payloads.entrypoint_payload(invocation.request_id, wrong)
-                return payload, kind, f"error\tError Type: {kind}", took_ms
+                payload = payloads.entrypoint_payload(invocation.request_id, wrong, kind)
+                return payload, kind, took_ms
         if code == -9 and self.out_of_memory():
             self._peak_kib = self.spec.memory_mb * 1024
         words = f"RequestId: {invocation.request_id} Error: {payloads.exit_words(code)}"
         self._emit(self._clock.now(), f"{words}\nRuntime.ExitError\n")
-        status = "error\tError Type: Runtime.ExitError"
-        return (
-            payloads.exit_payload(invocation.request_id, code),
-            "Runtime.ExitError",
-            status,
-            took_ms,
-        )
+        payload = payloads.exit_payload(invocation.request_id, code)
+        return payload, "Runtime.ExitError", took_ms
 
     def _report(
         self,
         invocation: Invocation,
         body: bytes,
         error_type: str | None,
-        status: str | None,
         took_ms: float,
     ) -> Outcome:
         now = self._clock.now()
@@ -269,16 +277,15 @@ class Tenancy:
         init_ms, self._init_ms = self._init_ms, None
         used_mb = min(max(1, self._peak_kib // 1024), spec.memory_mb)
         self._lines += [LogLine(now, line.message) for line in self.environment.unfinished_lines()]
-        request_id = invocation.request_id
-        if self._voice is None:
-            self._hold(LogLine(now, end_line(request_id)))
-            restored = self.environment.first is not None
-            text = report_line(
-                request_id, took_ms, spec.memory_mb, used_mb, init_ms, status, restored
-            )
-            self._hold(LogLine(now, text))
-        else:
-            self._voice.report(now, request_id, took_ms, used_mb, init_ms, error_type)
+        self._voice.report(
+            now,
+            invocation,
+            took_ms=took_ms,
+            used_mb=used_mb,
+            init_ms=init_ms,
+            error_type=error_type,
+            produced_bytes=len(body),
+        )
         tail = tail_of(self._tail) if self._tail is not None else b""
         self._tail = None
         self._flush()
@@ -300,10 +307,19 @@ class Tenancy:
 
     # The log: held for a moment, so that an invocation costs one delivery.
 
+    def began_as(self, kind: str) -> None:
+        """How the environment came to be; before its init phase."""
+        self._voice.kind = kind
+
     def _emit(self, now: float, message: str) -> None:
         self._hold(LogLine(now, message))
 
-    def _on_lines(self, lines: list[LogLine]) -> None:
+    def _set_aside(self, line: LogLine) -> None:
+        """For the log alone: the tail of an invocation is what belongs to it."""
+        self._lines.append(line)
+
+    def _on_lines(self, lines: list[LogLine], kind: str = "function") -> None:
+        self._voice.output(kind, lines)
         for line in lines:
             self._hold(line)
         if len(self._lines) >= _LINES_HELD_MAX:

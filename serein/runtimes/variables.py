@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configur
 from __future__ import annotations
 
 from serein.runtimes.egress import proxy_variables
-from serein.runtimes.spec import Credentials, FunctionSpec
+from serein.runtimes.spec import Credentials, FunctionSpec, ImageRoot
 
 _PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 _LIBRARIES = "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:{task}:{task}/lib:/opt/lib"
@@ -40,6 +40,8 @@ def function_variables(
         "LAMBDA_TASK_ROOT": task_root,
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
+    if spec.runtime.startswith("provided"):
+        del reserved["AWS_EXECUTION_ENV"]  # there is none where the runtime is the function's own
     if spec.log_format == "JSON":
         reserved["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         reserved["AWS_LAMBDA_LOG_LEVEL"] = spec.application_level or "INFO"
@@ -58,6 +60,8 @@ def function_variables(
         "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
         "_AWS_XRAY_DAEMON_PORT": "2000",
     }
+    if spec.image is not None:
+        _for_image(spec.image, defaults, reserved)
     if spec.runtime.startswith("python"):
         defaults["PYTHONPATH"] = python_path
     if spec.runtime.startswith("nodejs"):
@@ -69,3 +73,12 @@ def function_variables(
     if proxy:
         defaults |= proxy_variables()
     return {**defaults, **spec.environment, **reserved}
+
+
+def _for_image(image: ImageRoot, defaults: dict[str, str], reserved: dict[str, str]) -> None:
+    """An image has its own places for programs and libraries, and says which."""
+    for name in ("PATH", "LD_LIBRARY_PATH", "LANG"):
+        del defaults[name]
+    defaults |= image.environment
+    reserved["AWS_EXECUTION_ENV"] = "AWS_Lambda_Image"
+    reserved["_HANDLER"] = image.handler

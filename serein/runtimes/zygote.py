@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 _MESSAGE_BYTES_MAX = 65_536
-_DESCRIPTORS_MAX = 4
+_DESCRIPTORS_MAX = 8
 _START_LIMIT_S = 30.0
 _END_LIMIT_S = 6.0
 
@@ -37,12 +37,20 @@ class Listener(Protocol):
         """The child runs; the descriptor is the listener's to close."""
         ...
 
-    def on_blank(self, listeners: list[socket.socket]) -> None:
-        """The child is shut in; the sockets listen inside its network namespace."""
+    def on_blank(self, served: dict[str, int]) -> None:
+        """The child is shut in; these descriptors are to be served, and closed: listeners in its network, and its calls."""
         ...
 
     def on_settled(self) -> None:
         """The child is in its own file system and has no rights any more; it is about to run its command."""
+        ...
+
+    def on_socket(self, descriptor: int | None) -> None:
+        """A TCP socket in the child's network; or there is none."""
+        ...
+
+    def on_device(self, device: int | None) -> None:
+        """The child's network has a device, with this as its other end; or cannot have one."""
         ...
 
     def on_attached(self, done: bool) -> None:
@@ -124,14 +132,13 @@ class Zygote:
         self,
         number: int,
         cgroups: list[str],
-        channel: int,
-        log: int,
+        descriptors: tuple[int, ...],
         listener: Listener,
         assignment: dict[str, Any] | None,
         *,
         ahead: bool = False,
     ) -> None:
-        """Ask for a child that holds these ends of its channel and its log; `ahead` of any need. Raises ZygoteDied.
+        """Ask for a child that holds these ends of its channel and its logs; `ahead` of any need. Raises ZygoteDied.
 
         With an assignment it executes that one's command; without, it waits for an ASSIGN frame.
         """
@@ -147,9 +154,18 @@ class Zygote:
         message = orjson.dumps(request)
         self._listeners[number] = listener
         try:
-            socket.send_fds(self._socket, [message], [channel, log])
+            socket.send_fds(self._socket, [message], list(descriptors))
         except OSError as error:
             del self._listeners[number]
+            raise ZygoteDied(f"the zygote does not listen: {error}") from error
+
+    def make_socket(self, number: int) -> None:
+        """Ask for a TCP socket in a child's network; its listener is told. Raises ZygoteDied."""
+        if self._socket is None:
+            raise ZygoteDied("the zygote has ended")
+        try:
+            self._socket.send(orjson.dumps({"op": "socket", "id": number}))
+        except OSError as error:
             raise ZygoteDied(f"the zygote does not listen: {error}") from error
 
     def attach(self, number: int, code: str, opt: str | None, tmp_mb: int) -> None:
@@ -159,6 +175,15 @@ class Zygote:
         request = {"op": "attach", "id": number, "code": code, "opt": opt, "tmp_mb": tmp_mb}
         try:
             self._socket.send(orjson.dumps(request))
+        except OSError as error:
+            raise ZygoteDied(f"the zygote does not listen: {error}") from error
+
+    def make_device(self, number: int) -> None:
+        """Ask for a device in a child's network; its listener is told. Raises ZygoteDied."""
+        if self._socket is None:
+            raise ZygoteDied("the zygote has ended")
+        try:
+            self._socket.send(orjson.dumps({"op": "device", "id": number}))
         except OSError as error:
             raise ZygoteDied(f"the zygote does not listen: {error}") from error
 
@@ -225,7 +250,11 @@ class Zygote:
                 pid = _pid_here(descriptors[0]) or pid
             listener.on_spawned(pid, descriptors[0])
         elif event == "blank":
-            listener.on_blank([socket.socket(fileno=descriptor) for descriptor in descriptors])
+            listener.on_blank(dict(zip(message["names"], descriptors, strict=False)))
+        elif event == "device":
+            listener.on_device(descriptors[0] if descriptors else None)
+        elif event == "socket":
+            listener.on_socket(descriptors[0] if descriptors else None)
         elif event == "settled":
             listener.on_settled()
         elif event in ("attached", "lost"):

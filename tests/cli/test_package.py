@@ -151,3 +151,19 @@ def test_too_much_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "ARCHIVE_BYTES_MAX", 10)
     with pytest.raises(PackagingError, match="holds more than 250 MB"):
         archive(code(tmp_path / "src"), "F.CodeUri")
+
+
+def test_images_are_left_as_they_are(tmp_path: Path, house: InHouse):
+    """They are built and pushed by whoever deploys: https://docs.aws.amazon.com/serverless-application-model/"""
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        "Resources:\n"
+        "  F: {Type: 'AWS::Serverless::Function', Properties: {PackageType: Image, ImageUri: 'x/app:v1'}}\n"
+        "  G: {Type: 'AWS::Lambda::Function', Properties: {PackageType: Image, Code: {ImageUri: 'x/app:v1'}}}\n"
+        "  H: {Type: 'AWS::Serverless::Function', Properties: {PackageType: Image}}\n"
+    )
+    made = packaged(template, house)["Resources"]
+    assert made["F"]["Properties"] == {"PackageType": "Image", "ImageUri": "x/app:v1"}
+    assert made["G"]["Properties"]["Code"] == {"ImageUri": "x/app:v1"}
+    assert made["H"]["Properties"] == {"PackageType": "Image"}
+    assert house.cloud.client("s3").list_buckets()["Buckets"] == []

@@ -79,12 +79,15 @@ def test_others_are_neither_seen_nor_signalled(sandboxed: Bench):
 def test_only_serein_can_be_reached(sandboxed: Bench):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        body = "socket.create_connection(('127.0.0.1', event), 1)\nreturn 'connected'"
-        assert sandboxed.answer(attempt(body), port) == "ECONNREFUSED"
-    away = "socket.create_connection(('1.1.1.1', 80), 1)\nreturn 'connected'"
-    assert sandboxed.answer(attempt(away)) == "ENETUNREACH"
-    udp = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.sendto(b'x', ('8.8.8.8', 53))"
-    assert sandboxed.answer(attempt(udp)) == "ENETUNREACH"
+        body = "socket.create_connection((event[0], event[1]), 1)\nreturn 'connected'"
+        for host in ("127.0.0.1", "127.8.8.8", "localhost", "::1", "::ffff:127.0.0.1", "0.0.0.0"):
+            answer = sandboxed.answer(attempt(body), [host, port])
+            assert answer in ("ECONNREFUSED", "ENETUNREACH"), host
+    for host in ("169.254.169.254", "224.0.0.1", "fe80::1%1", "fd00:ec2::254"):
+        assert sandboxed.answer(attempt(body), [host, 80]) == "ENETUNREACH", host
+    udp = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.sendto(b'x', ('1.1.1.1', 53))"
+    assert sandboxed.answer(attempt(udp), egress=False) == "ENETUNREACH"
+    assert sandboxed.answer(attempt(body), ["1.1.1.1", 80], egress=False) == "ENETUNREACH"
     inside = (
         "import urllib.request\n"
         "return urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'], timeout=2).read().decode()"

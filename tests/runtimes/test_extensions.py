@@ -36,8 +36,6 @@ answer = api.getresponse()
 about = json.loads(answer.read())
 own = {{"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}}
 open("/tmp/registered", "w").write(about["functionName"])
-api.request("PUT", "/2022-07-01/telemetry", "{{}}", own)
-print("telemetry", api.getresponse().read().decode(), flush=True)
 while True:
     api.request("GET", "/2020-01-01/extension/event/next", headers=own)
     event = json.loads(api.getresponse().read())
@@ -107,6 +105,27 @@ def test_an_extension_is_told_of_invocations_and_of_the_end(sandboxed: Bench):
     sandboxed.run(asyncio.sleep(0.5))
     text = "".join(line.message for line in sandboxed.lines)
     assert "extension SHUTDOWN spindown" in text
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_an_extension_that_ends_takes_the_environment_with_it(sandboxed: Bench, when: str):
+    # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+    spec = sandboxed.function(HANDLER, name="own")
+    program = "#!/bin/sh\nexit 3\n"
+    if when == "later":
+        program = EXTENSION.format(python=PYTHON).replace(
+            'if event["eventType"] == "SHUTDOWN":\n        break', "sys.exit(3)"
+        )
+    spec = rebuilt(spec, **layered(sandboxed, spec, {"extensions/crasher": program}))
+    outcome = sandboxed.invoke(spec, 1)
+    if when == "later":
+        sandboxed.run(asyncio.sleep(0.3))
+        assert json.loads(sandboxed.invoke(spec, 1).payload)[0] == 1  # in a new environment
+        return
+    payload = json.loads(outcome.payload)
+    assert payload["errorType"] == "Extension.Crash"
+    assert payload["errorMessage"].endswith(" Error: exit code 3")
+    assert b"Status: error\tError Type: Extension.Crash" in outcome.tail
 
 
 ADAPTER = """#!{python} -I

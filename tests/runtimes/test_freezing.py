@@ -6,6 +6,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from serein.runtimes.stragglers import descendants
 from tests.runtimes.conftest import Bench
 
 COUNTER = """
@@ -38,6 +41,32 @@ def test_background_work_stops_between_invocations(bench: Bench):
     bench.run(asyncio.sleep(0.4))
     assert _state(tenancy.environment.pid or 0) == "T"
     assert bench.invoke(spec, "sleep").error is None
+
+
+def test_who_left_the_process_group_stops_too(bench: Bench):
+    source = """
+import os, subprocess
+def handler(event, context):
+    if event == "start":
+        # Its parent ends at once: an orphan in a session of its own.
+        subprocess.run(["/bin/sh", "-c", "setsid sh -c 'while true; do echo >> /tmp/count; sleep 0.01; done' &"])
+        return None
+    return os.path.getsize(os.environ.get("TMPDIR", "/tmp") + "/count")
+"""
+    if bench.pool.isolation.standing == "none" or not bench.pool.nursery._is_sandboxed:
+        pytest.skip("no sandboxes here")
+    spec = bench.function(source)
+    bench.invoke(spec, "start")
+    bench.run(asyncio.sleep(0.5))
+    first = int(bench.invoke(spec).payload)
+    bench.run(asyncio.sleep(1.0))
+    second = int(bench.invoke(spec).payload)
+    assert 0 < second - first < 60, "it goes on with its function, and only then"
+    (tenancy,) = bench.pool._idle[spec.key]
+    bench.run(asyncio.sleep(0.4))
+    below = descendants(tenancy.environment.pid or 0)
+    assert below
+    assert {_state(pid) for pid in below} <= {"T", "Z"}
 
 
 def test_a_frozen_environment_can_be_ended(bench: Bench):

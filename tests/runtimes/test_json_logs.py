@@ -52,8 +52,9 @@ def test_levels_hold_events_back(bench: Bench):
     spec = bench.function(SOURCE, log_format="JSON", application_level="ERROR", system_level="WARN")
     (failed,) = events(bench, spec, None)
     assert failed["message"] == "failed"
-    _, raised, report = events(bench, spec, "fail")
-    assert (raised["log_level"], raised["errorMessage"]) == ("ERROR", "bad")
+    _, raised, done, report = events(bench, spec, "fail")
+    assert done["type"] == "platform.runtimeDone"
+    assert (raised["level"], raised["errorMessage"]) == ("ERROR", "bad")
     assert report["record"]["status"] == "error"
 
 

@@ -147,7 +147,12 @@ def test_the_log_of_an_invocation(bench: Bench):
     )
     bench.lines.clear()
     bench.invoke(bench.function(source))
-    messages = [line.message for line in bench.lines]
+    begun, *messages = [line.message for line in bench.lines]
+    assert re.fullmatch(  # recorded
+        r"INIT_START Runtime Version: python:3\.11\.v\d+\tRuntime Version ARN: "
+        r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}\n",
+        begun,
+    )
     identifier = messages[0].split(" ")[2]
     assert messages[0] == f"START RequestId: {identifier} Version: $LATEST\n"
     assert messages[1] == "printed\n"

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOBODY = 65_534
 PROGRAM = """
-import asyncio, json, pathlib, sys
+import asyncio, json, pathlib, socket, sys, threading
 sys.path[:0] = {paths!r}
 from serein.base.clock import SystemClock
 from serein.base.ids import SystemRandomness, new_uuid
@@ -40,7 +40,9 @@ def handler(event, context):
         "shadow": attempt(lambda: open("/etc/shadow")),
         "code": attempt(lambda: open("/var/task/x", "w")),
         "tmp": attempt(lambda: open("/tmp/x", "w")),
-        "net": attempt(lambda: socket.create_connection(("1.1.1.1", 80), 1)),
+        "net": attempt(lambda: socket.create_connection(("169.254.169.254", 80), 1)),
+        "granted": "HTTPS_PROXY" in os.environ
+        or socket.create_connection(("127.0.0.1", event), 2).recv(5).decode(),
         "root": attempt(lambda: os.setuid(0)),
     }}
 '''
@@ -50,14 +52,19 @@ async def main():
     code = work / "code"
     code.mkdir()
     (code / "app.py").write_text(HANDLER)
-    settings = PoolSettings(work=str(work / "pool"), blanks=0, processes_max=2)
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    threading.Thread(target=lambda: server.accept()[0].send(b"hello"), daemon=True).start()
+    settings = PoolSettings(
+        work=str(work / "pool"), blanks=0, processes_max=2, reachable=(("127.0.0.1", port),)
+    )
     pool = Pool(settings, clock=SystemClock(), randomness=SystemRandomness())
     await pool.start()
     spec = FunctionSpec(
         key="k", name="f", version="1", runtime="python3.11", handler="app.handler", code=str(code)
     )
     invocation = Invocation(request_id=new_uuid(SystemRandomness()), arn="a")
-    outcome = await pool.invoke(spec, b"null", invocation)
+    outcome = await pool.invoke(spec, str(port).encode(), invocation)
     isolation = [pool.isolation.standing, list(pool.isolation.reasons)]
     print(json.dumps([isolation, json.loads(outcome.payload)]))
     await pool.close()
@@ -77,7 +84,8 @@ def _python() -> str | None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
-def test_functions_of_an_unprivileged_server(tmp_path_factory: pytest.TempPathFactory):
+@pytest.mark.parametrize("capability", ["", "net_admin"])
+def test_functions_of_an_unprivileged_server(capability: str):
     python = _python()
     site = next((p for p in sys.path if p.endswith("site-packages")), "")
     for path in (str(ROOT), site):
@@ -90,7 +98,11 @@ def test_functions_of_an_unprivileged_server(tmp_path_factory: pytest.TempPathFa
     work = Path("/var/tmp") / f"serein-test-{os.getpid()}"
     work.mkdir(mode=0o700)
     os.chown(work, NOBODY, NOBODY)
-    command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", python, "-c"]
+    command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    if capability:
+        # Some kernels let nobody filter sockets without it.
+        command += [f"--{kind}-caps=-all,+{capability}" for kind in ("inh", "ambient")]
+    command += [python, "-c"]
     try:
         ran = subprocess.run(
             [*command, PROGRAM.format(paths=[str(ROOT), site]), str(work)],
@@ -107,7 +119,7 @@ def test_functions_of_an_unprivileged_server(tmp_path_factory: pytest.TempPathFa
     if any("namespaces" in reason for reason in reasons):
         pytest.skip(f"no user namespaces here: {reasons}")
     assert standing in ("sandboxed", "partial")
-    assert seen["pid"] == 1
+    assert seen.get("pid") == 1, seen
     assert seen["processes"] == ["1"]
     assert [int(caps, 16) for caps in seen["caps"]] == [0] * 5
     assert seen["seccomp"] == "2"
@@ -117,3 +129,5 @@ def test_functions_of_an_unprivileged_server(tmp_path_factory: pytest.TempPathFa
     assert seen["root"] != "allowed"
     assert seen["code"] == "OSError"
     assert seen["net"] == "OSError"
+    # Where sockets cannot be pinned to their peers functions have the proxy.
+    assert seen["granted"] in ((True, "hello") if not capability else ("hello",))

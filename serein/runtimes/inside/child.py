@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from serein.runtimes.inside import confine, frames, python, snapshots, syscalls
+from serein.runtimes.inside import confine, frames, images, python, snapshots, syscalls
 
 _MESSAGE_BYTES_MAX = 65_536
 _DESCRIPTORS_MAX = 4
@@ -30,12 +30,15 @@ class Findings:
             "change_user": False,
             "nested": False,
             "seccomp": False,
+            "watch": False,
             "landlock": 0,
             "readable": [],
+            "port": 0,
         }
         self.missing: list[str] = []
         self.root: int | None = None
         self.program: syscalls.SeccompProgram | None = None
+        self.watch: syscalls.SeccompProgram | None = None
 
 
 class Channel:
@@ -100,6 +103,8 @@ class Child:
             code = 0
         except SystemExit as ending:
             code = _exit_code(ending)
+        except KeyboardInterrupt:
+            code = 130  # as a shell tells of it
         except BaseException as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
         finally:
@@ -115,18 +120,18 @@ class Child:
             # A runtime that is executed would inherit what Python ignores.
             if request["assignment"] is not None or number in (signal.SIGCHLD, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-        _place_descriptors(*descriptors)
+        extension_log = _place_descriptors(*descriptors)
         findings = self._findings
-        listeners = confine.become_blank(findings.machine, request["cgroups"])
-        passed = tuple(listener.fileno() for listener in listeners)
-        self._channel.send({"event": "blank", "id": request["id"]}, passed)
-        for listener in listeners:
-            listener.close()
+        served = confine.become_blank(findings.machine, request["cgroups"], findings.watch)
+        event = {"event": "blank", "id": request["id"], "names": list(served)}
+        self._channel.send(event, tuple(served.values()))
+        for descriptor in served.values():
+            os.close(descriptor)
         assignment: confine.Assignment | None = request["assignment"]
         if assignment is not None:
             confine.settle(findings.machine, assignment, findings.root, findings.program)
             self._channel.send({"event": "settled", "id": request["id"]})
-            _execute(assignment)
+            _execute(assignment, extension_log)
         channel = frames.FrameSocket(socket.socket(fileno=confine.CHANNEL))
         # Children that are each pid 1 of their namespace would draw the same numbers from OpenSSL.
         ssl.RAND_add(os.urandom(32), 32.0)
@@ -140,7 +145,7 @@ class Child:
         if kind == frames.ASSIGN:
             assignment = json.loads(meta)
             confine.settle(findings.machine, assignment, findings.root, findings.program)
-            _execute(assignment)
+            _execute(assignment, extension_log)
             self._serve(channel, assignment)
 
     def _serve(self, channel: frames.FrameSocket, assignment: confine.Assignment) -> None:
@@ -164,18 +169,29 @@ class Child:
         python.serve(channel, assignment["handler"], _peak_kib, self._dumps, snapshot)
 
 
-def _execute(assignment: confine.Assignment) -> None:
+def _execute(assignment: confine.Assignment, extension_log: int) -> None:
     """Become another program, which finds the channel at its descriptor; returns only for want of a command."""
     command = assignment["command"]
     if not command:
         return
     os.set_inheritable(confine.CHANNEL, True)
-    syscalls.close_from(confine.CHANNEL + 1)
     environment = assignment["environment"]
+    if assignment["image"] is not None:
+        images.enter_folder(assignment["image"])
+        os.set_inheritable(confine.CHANNEL, False)  # it is spoken to by the Runtime API alone
+        command = [images.find_program(command[0], environment["PATH"]), *command[1:]]
     for extension in assignment["extensions"]:
         if os.fork() == 0:
-            os.close(confine.CHANNEL)
+            if extension_log >= 0:
+                os.dup2(extension_log, 1)
+                os.dup2(extension_log, 2)
+            syscalls.close_from(confine.CHANNEL)
             _become_program([extension], environment)
+    syscalls.close_from(confine.CHANNEL + 1)
+    if assignment["stdin"]:
+        # For those that can use no other descriptor.
+        os.dup2(confine.CHANNEL, 0)
+        os.set_inheritable(confine.CHANNEL, False)
     _become_program(command, environment)
 
 
@@ -189,8 +205,8 @@ def _become_program(command: list[str], environment: dict[str, str]) -> None:
         os._exit(126)
 
 
-def _place_descriptors(connection: int, log: int) -> None:
-    """The channel at 3 (kept free since the start), the log at 1 and 2, nothing at 0."""
+def _place_descriptors(connection: int, log: int, extension_log: int = -1) -> int:
+    """The channel at 3 (kept free since the start), the log at 1 and 2, nothing at 0; where extensions' log is."""
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
@@ -198,6 +214,7 @@ def _place_descriptors(connection: int, log: int) -> None:
     os.dup2(connection, confine.CHANNEL, inheritable=False)
     for descriptor in (connection, log, nothing):
         os.close(descriptor)
+    return extension_log
 
 
 def _replace_streams() -> None:

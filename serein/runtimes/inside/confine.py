@@ -14,11 +14,12 @@ import struct
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from serein.runtimes.inside import syscalls
+from serein.runtimes.inside import images, syscalls
 
 ENDPOINT_PORT = 4566
 RUNTIME_API_PORT = 9001
 PROXY_PORT = 3128
+NAMES_PORT = 53
 CHANNEL = 3  # the descriptor of the frame socket in a function's process
 
 _SIOCSIFFLAGS = 0x8914
@@ -57,8 +58,10 @@ class Machine(TypedDict):
     change_user: bool
     nested: bool  # whether all of this happens in a user namespace of its own
     seccomp: bool
+    watch: bool  # whether the server is asked about calls that name an address
     landlock: int  # version, 0 for none
     readable: list[str]  # for Landlock: what the runtime reads
+    port: int  # Serein's own: addresses that it gave out lead there
 
 
 class Assignment(TypedDict):
@@ -73,13 +76,17 @@ class Assignment(TypedDict):
     environment: dict[str, str]
     handler: str
     command: list[str] | None  # executed when there is one, else Python serves in process
+    stdin: bool  # whether the command finds the channel in place of its standard input
+    image: images.ImageView | None  # its root, if it is not the sandboxes' own
     extensions: list[str]  # programs that are started before it
     snapshot: bool  # whether others are to be forked from it once it is initialised
     ports: list[int]  # TCP ports that Landlock leaves open
 
 
-def become_blank(machine: Machine, cgroups: list[str]) -> list[socket.socket]:
-    """Own session, cgroups and namespaces, loopback up. Returns the listeners that the pool is to serve.
+def become_blank(
+    machine: Machine, cgroups: list[str], watch: syscalls.SeccompProgram | None
+) -> dict[str, int]:
+    """Own session, cgroups and namespaces, loopback up. Returns the descriptors that the pool is to serve, by name.
 
     Without a session of its own, `kill(0, …)` in the function would reach the zygote.
     """
@@ -94,7 +101,7 @@ def become_blank(machine: Machine, cgroups: list[str]) -> list[socket.socket]:
         os.close(descriptor)
     if not machine["namespaces"]:
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-        return []
+        return {}
     syscalls.unshare(
         syscalls.CLONE_NEWIPC
         | syscalls.CLONE_NEWUTS
@@ -103,22 +110,32 @@ def become_blank(machine: Machine, cgroups: list[str]) -> list[socket.socket]:
     )
     socket.sethostname("169.254.10.1")
     syscalls.drop_bounding_set()
-    return _listen_inside()
+    served = _listen_inside("names" if watch is not None else "proxy", machine["port"])
+    if watch is not None:
+        # From here on whoever binds or connects waits for the pool.
+        served["watch"] = watch.install_watched()
+    return served
 
 
-def _listen_inside() -> list[socket.socket]:
-    """Loopback up, and a listener at Serein's address in this network namespace, which has no other way out."""
-    first = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    fcntl.ioctl(first, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING))
-    listeners = [first]
-    for port in (ENDPOINT_PORT, RUNTIME_API_PORT, PROXY_PORT):
-        if port != ENDPOINT_PORT:
-            listeners.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        listener = listeners[-1]
+def _listen_inside(way_out: str, own_port: int) -> dict[str, int]:
+    """Loopback up, and listeners at Serein's addresses in this network namespace, which has no other way out."""
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    fcntl.ioctl(datagrams, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING))
+    last = NAMES_PORT if way_out == "names" else PROXY_PORT
+    served: dict[str, int] = {}
+    ports = {"endpoint": ENDPOINT_PORT, "runtime_api": RUNTIME_API_PORT, way_out: last}
+    if own_port and own_port not in ports.values():
+        ports["own"] = own_port  # the URLs of queues, for one, have it
+    for name, port in ports.items():
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(64)
-    return listeners
+        served[name] = listener.detach()
+    if way_out == "names":
+        datagrams.bind(("127.0.0.1", NAMES_PORT))
+        served["name_datagrams"] = datagrams.detach()
+    return served
 
 
 def settle(
@@ -149,6 +166,10 @@ def settle(
 
 
 def _enter_root(assignment: Assignment, root: int) -> None:
+    image = assignment["image"]
+    if image is not None:
+        images.enter_image(image, root, _tmp_options(assignment["tmp_mb"]))
+        return
     # Trees are opened while the host's paths are still to be seen, attached when they no longer are.
     code = syscalls.open_read_only_tree(assignment["code"]) if assignment["code"] else None
     opt = syscalls.open_read_only_tree(assignment["opt"]) if assignment["opt"] else None

@@ -46,7 +46,7 @@ class FrameSocket:
         """The socket itself."""
         return self._connection
 
-    def receive(self) -> tuple[int, bytes, bytes]:
+    def receive(self) -> tuple[int, bytes, bytes | bytearray]:
         """The next frame's kind, meta and body. Raises Closed at the end of the stream."""
         data = self._rest or self._receive(_RECEIVE_BYTES)
         self._rest = b""
@@ -60,22 +60,28 @@ class FrameSocket:
         total = body_at + body_bytes
         if total > FRAME_BYTES_MAX:
             raise Closed
+        while len(data) < total and len(data) < body_at:
+            more = self._receive(_RECEIVE_BYTES)
+            if not more:
+                raise Closed
+            data += more
         if len(data) < total:
-            data = self._complete(data, total)
-        elif len(data) > total:
+            return kind, data[HEADER_BYTES:body_at], self._large(data[body_at:], body_bytes)
+        if len(data) > total:
             self._rest = data[total:]
         return kind, data[HEADER_BYTES:body_at], data[body_at:total]
 
-    def _complete(self, data: bytes, total: int) -> bytes:
-        whole = bytearray(total)
-        whole[: len(data)] = data
-        view = memoryview(whole)[len(data) :]
+    def _large(self, begun: bytes, size: int) -> bytearray:
+        """A body that did not come at once: received where it stays, since each copy would cost as much again."""
+        body = bytearray(size)
+        body[: len(begun)] = begun
+        view = memoryview(body)[len(begun) :]
         while view:
             got = self._connection.recv_into(view)
             if not got:
                 raise Closed
             view = view[got:]
-        return bytes(whole)
+        return body
 
     def send(self, kind: int, body: bytes, number: int = 0) -> None:
         """Send a frame without meta."""

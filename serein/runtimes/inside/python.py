@@ -36,6 +36,12 @@ _RAISED_IN_RUNTIME = (
     "<frozen importlib._bootstrap_external>",
 )
 
+# What AWS's client shows of a handler that could not even be called.
+_CALL = (
+    '  File "/var/runtime/bootstrap.py", line 178, in handle_event_request\n'
+    "    response = request_handler(event, lambda_context)\n"
+)
+
 Handler = Callable[[Any, LambdaContext], Any]
 Dumps = Callable[[Any], bytes]
 
@@ -257,7 +263,7 @@ def error_payload(message: str, kind: str, trace: list[str], request_id: str) ->
 def _handle(
     handler: Handler,
     facts: dict[str, Any],
-    payload: bytes,
+    payload: bytes | bytearray,
     sink: LogSink,
     dumps: Dumps,
     channel: frames.FrameSocket,
@@ -320,7 +326,7 @@ def _make_context(facts: dict[str, Any]) -> LambdaContext:
         raise Fault("Runtime.LambdaContextUnmarshalError", message) from error
 
 
-def _unmarshalled(payload: bytes) -> Any:
+def _unmarshalled(payload: bytes | bytearray) -> Any:
     try:
         return json.loads(payload)
     except Exception as error:
@@ -352,7 +358,10 @@ def encoder() -> Dumps:
     start = json.dumps(mark)[1:-1]
 
     def dumps(value: Any) -> bytes:
-        text = encode(value)
+        try:
+            text = encode(value)
+        except TypeError:
+            text = encode(_without_bytes(value))
         if start in text:
             text = numbers.sub(r"\1", text)
         return text.encode("utf-8")
@@ -360,8 +369,24 @@ def encoder() -> Dumps:
     return dumps
 
 
+def _without_bytes(value: Any) -> Any:
+    """The same with texts for bytes, in keys, too: AWS's encoder takes them for UTF-8."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, dict):
+        return {
+            key.decode() if isinstance(key, bytes) else key: _without_bytes(found)
+            for key, found in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_bytes(found) for found in value]
+    return value
+
+
 def _raised_payload(error: BaseException, request_id: str) -> dict[str, object]:
-    lines = traceback.format_list(_own_frames(error.__traceback__))
+    # Without the marks below the lines, as AWS has them.
+    frames = [(f.filename, f.lineno or 0, f.name, f.line) for f in _own_frames(error.__traceback__)]
+    lines = traceback.format_list(frames) or [_CALL]
     return error_payload(str(error), type(error).__name__, lines, request_id)
 
 
@@ -384,7 +409,7 @@ def _fail_init(
 def _log_failure(sink: LogSink, payload: dict[str, Any]) -> None:
     if sink.is_json:
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        sink.write(json.dumps({"timestamp": moment, "log_level": "ERROR", **payload}) + "\n")
+        sink.write(json.dumps({"timestamp": moment, "level": "ERROR", **payload}) + "\n")
         return
     message = payload["errorMessage"]
     lines = [f"[ERROR] {payload['errorType']}" + (f": {message}" if message else "")]

@@ -27,6 +27,7 @@ _RETURN = 0x06
 _ALLOW = 0x7FFF_0000
 _KILL_PROCESS = 0x8000_0000
 _ERRNO = 0x0005_0000
+_TELL = 0x7FC0_0000  # the server is asked, and the caller waits for its answer
 
 _AT_NUMBER = 0
 _AT_ARCHITECTURE = 4
@@ -98,6 +99,10 @@ _ABSENT = {"clone3": (435, 435), "io_uring_setup": (425, 425), "io_uring_enter":
 _CLONE = (56, 220)
 _SOCKET = (41, 198)
 _IOCTL = (16, 29)
+_CONNECT = (42, 203)
+_BIND = (49, 200)
+_SENDTO = (44, 206)
+_SENDTO_ADDRESS = 4  # which of sendto's arguments
 
 
 def seccomp_code() -> bytes:
@@ -133,6 +138,35 @@ def seccomp_code() -> bytes:
     )
     code += _for_call(_SOCKET[column], _socket_rules())
     code.append(_instruction(_RETURN, 0, 0, _ALLOW))
+    return b"".join(code)
+
+
+def watch_code() -> bytes:
+    """A filter that has the server asked where a call names an address: connect, bind, and sendto that is given one.
+
+    Everything else passes at once. Raises NotImplementedError for an unknown architecture.
+    """
+    machine = platform.machine()
+    if machine not in ("x86_64", "aarch64"):
+        raise NotImplementedError(f"no seccomp filter is written for {machine}")
+    column, architecture = (0, _X86_64) if machine == "x86_64" else (1, _AARCH64)
+    tell = _instruction(_RETURN, 0, 0, _TELL)
+    low = _AT_ARGUMENTS + 8 * _SENDTO_ADDRESS
+    code = [
+        _instruction(_LOAD, 0, 0, _AT_ARCHITECTURE),
+        _instruction(_JUMP_EQUAL, 1, 0, architecture),
+        _instruction(_RETURN, 0, 0, _KILL_PROCESS),
+        _instruction(_LOAD, 0, 0, _AT_NUMBER),
+        *(_instruction(_JUMP_EQUAL, 0, 1, _CONNECT[column]), tell),
+        *(_instruction(_JUMP_EQUAL, 0, 1, _BIND[column]), tell),
+        _instruction(_JUMP_EQUAL, 0, 5, _SENDTO[column]),
+        _instruction(_LOAD, 0, 0, low),
+        _instruction(_JUMP_EQUAL, 0, 2, 0),
+        _instruction(_LOAD, 0, 0, low + 4),
+        _instruction(_JUMP_EQUAL, 1, 0, 0),
+        tell,
+        _instruction(_RETURN, 0, 0, _ALLOW),
+    ]
     return b"".join(code)
 
 

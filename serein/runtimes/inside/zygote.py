@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, TypedDict
 
-from serein.runtimes.inside import confine, python, roots, sdk, seccomp, syscalls
+from serein.runtimes.inside import confine, device, python, roots, sdk, seccomp, syscalls
 from serein.runtimes.inside.child import Channel, Child, Findings
 
 REHEARSALS = 10
@@ -37,6 +37,8 @@ class ZygotePlan(TypedDict):
     path: list[str]  # where AWS's packages are, if the root shows nothing else there
     plain_path: list[str]  # where they are by themselves, for functions without a root
     preload: list[str]
+    watch: bool  # whether the server can answer for the kernel
+    port: int  # Serein's own
     user: int  # who functions are where this process has only its own user to give
 
 
@@ -108,7 +110,7 @@ def enter_user_namespace(user: int, findings: Findings) -> None:
 def examine(plan: ZygotePlan, findings: Findings) -> None:
     """Try what isolation needs, on a child that is thrown away, and build the root."""
     machine = findings.machine
-    machine["readable"] = plan["readable"]
+    machine["readable"], machine["port"] = plan["readable"], plan["port"]
     try:
         findings.program = syscalls.SeccompProgram(seccomp.seccomp_code())
         machine["seccomp"] = True
@@ -123,6 +125,11 @@ def examine(plan: ZygotePlan, findings: Findings) -> None:
             machine["change_user"] = not machine["nested"]
         except OSError as error:
             findings.missing.append(f"namespaces: {error.strerror}")
+    if machine["namespaces"] and plan.get("watch"):
+        watch = syscalls.SeccompProgram(seccomp.watch_code())
+        if _can_watch(watch):
+            findings.watch = watch
+            machine["watch"] = True
     if not machine["namespaces"]:
         machine["landlock"] = syscalls.landlock_version()
         if not machine["landlock"]:
@@ -162,6 +169,19 @@ def _build_root(plan: roots.RootPlan, *, holds_proc: bool) -> int:
     finally:
         done.close()
         os.waitpid(child, 0)
+
+
+def _can_watch(watch: syscalls.SeccompProgram) -> bool:
+    """Whether the kernel lets a process be asked about: tried on a child, for there is no way back."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            watch.install_watched()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1] == 0
 
 
 _ABSENT_INSIDE = ("awscrt",)
@@ -212,6 +232,7 @@ def _rehearse() -> None:
         sys.path.remove(folder)
         sys.path_importer_cache.pop(folder, None)
         shutil.rmtree(folder, ignore_errors=True)
+        tempfile.tempdir = None  # each child has its own
 
 
 class Zygote:
@@ -226,6 +247,7 @@ class Zygote:
         self._dumps = python.encoder()
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self._own_network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def serve(self) -> None:
         """Answer the pool until it is gone, then leave nobody behind."""
@@ -252,6 +274,10 @@ class Zygote:
                     return
                 if received[0]["op"] == "attach":
                     self._attach(received[0])
+                elif received[0]["op"] == "device":
+                    self._make_device(received[0])
+                elif received[0]["op"] == "socket":
+                    self._make_socket(received[0])
                 else:
                     self._fork(*received)
 
@@ -271,6 +297,32 @@ class Zygote:
             except OSError as error:
                 event = {"event": "lost", "id": request["id"], "reason": str(error)}
         self._channel.send(event)
+
+    def _make_socket(self, request: dict[str, Any]) -> None:
+        """A TCP socket that belongs to a child's network, for the pool."""
+        pid = next((p for p, number in self._children.items() if number == request["id"]), None)
+        passed: tuple[int, ...] = ()
+        if pid is not None:
+            try:
+                passed = (device.make_socket(pid, self._own_network),)
+            except OSError as error:
+                request = {**request, "reason": str(error)}
+        self._channel.send({**request, "event": "socket"}, passed)
+        for descriptor in passed:
+            os.close(descriptor)
+
+    def _make_device(self, request: dict[str, Any]) -> None:
+        """Give a child's network a device; its other end goes to the pool."""
+        pid = next((p for p, number in self._children.items() if number == request["id"]), None)
+        passed: tuple[int, ...] = ()
+        if pid is not None:
+            try:
+                passed = (device.make_device(pid, self._own_network),)
+            except OSError as error:
+                request = {**request, "reason": str(error)}
+        self._channel.send({**request, "event": "device"}, passed)
+        for descriptor in passed:
+            os.close(descriptor)
 
     def _fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
         namespaces = self._findings.machine["namespaces"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serein.kernel.services import Service, Site, Worker
-from serein.services.lambda_.access import policy_of
+from serein.services.lambda_.access import invalid, policy_of
 from serein.services.lambda_.conditions import conditions_of
 from serein.services.lambda_.functions import Functions
 from serein.services.lambda_.operations import (
@@ -56,6 +56,7 @@ def service(functions: Functions) -> Service:
             layers.operations(functions),
         ),
         policy_of=policy_of,
+        invalid=invalid,
         keys_of=conditions_of,
         denied=("AccessDeniedException", 403),
         holds=HOLDS,

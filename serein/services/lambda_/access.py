@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from serein.base.arn import arn_or_none, make_arn
+from serein.base.errors import AwsError
 from serein.kernel.calls import Call
 from serein.kernel.operations import Read
 from serein.services.lambda_.model import ResourceNotFoundException
@@ -20,12 +23,38 @@ from serein.services.lambda_.records import (
     LayerVersion,
     Settings,
 )
+from serein.services.lambda_.rules.configuration import refuse
 from serein.services.lambda_.rules.names import (
     FunctionName,
     check_region,
     not_found,
     parse_name,
 )
+from serein.wire.validate import Failure, validation_error
+
+
+def invalid(failures: Sequence[Failure], operation: str) -> AwsError | None:
+    """What Lambda says to requests that its model forbids; to a runtime that it does not know, in words of its own.
+
+    https://github.com/awslabs/amazon-redshift-monitoring/pull/25 shows them.
+    """
+    if operation in ("CreateFunction", "UpdateFunctionConfiguration") and len(failures) == 1:
+        only = failures[0]
+        if only.kind == "enum" and only.path == "runtime":
+            return refuse(
+                f"Value {only.value} at 'runtime' failed to satisfy constraint: {only.constraint}"
+                " or be a valid ARN"
+            )
+    return validation_error(failures)
+
+
+def latest_name_of(read: Read, request: dict[str, str]) -> FunctionName:
+    """The function that a request is to change. Raises InvalidParameterValueException where it names a version."""
+    name = name_of(read, request)
+    if name.qualifier not in ("", "$LATEST"):
+        # https://github.com/appleboy/lambda-action/issues/6
+        raise refuse("Current operation does not support versions other than $LATEST.")
+    return name
 
 
 def name_of(read: Read, request: dict[str, str]) -> FunctionName:
@@ -103,6 +132,13 @@ def policy_text(statements: tuple[dict[str, object], ...]) -> str:
     """A policy document around statements."""
     document = {"Version": "2012-10-17", "Id": "default", "Statement": list(statements)}
     return orjson.dumps(document).decode()
+
+
+def stored_bytes(read: Read, account: str, region: str) -> int:
+    """What the code of an account's functions and layers takes, archived."""
+    functions = read.scan(FUNCTIONS, (account, region))
+    layers = read.scan(LAYERS, (account, region))
+    return sum(f.code_size for f in functions) + sum(layer.code_size for layer in layers)
 
 
 def find_function(read: Read, name: FunctionName) -> Function:

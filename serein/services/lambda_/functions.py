@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from serein.base.errors import AwsError
 from serein.kernel.calls import Principal, service_principal
 from serein.kernel.operations import Context
 from serein.runtimes.archives import sweep, unpack, unzipped_bytes
+from serein.runtimes.images.larder import Larder
 from serein.runtimes.outlook import expected_isolation
 from serein.runtimes.pool import Pool, PoolSettings
 from serein.runtimes.spec import (
@@ -26,14 +28,17 @@ from serein.runtimes.spec import (
     Sink,
 )
 from serein.runtimes.zygote import ZygoteDied
+from serein.services.lambda_.concurrency import Admission, Owner
+from serein.services.lambda_.images import unpack_image
 from serein.services.lambda_.log_delivery import LogDelivery
+from serein.services.lambda_.meter import Meter
 from serein.services.lambda_.model import TooManyRequestsException
-from serein.services.lambda_.records import FUNCTIONS, LATEST, SETTINGS, Function
-from serein.services.lambda_.tally import Tally, TallyHere
+from serein.services.lambda_.records import FUNCTIONS, LATEST, Function
+from serein.services.lambda_.tally import Tally
+
+log = logging.getLogger(__name__)
 
 PRINCIPAL = "lambda.amazonaws.com"
-ACCOUNT_CONCURRENCY = 1000
-UNRESERVED_MIN = 100
 SESSION_S = 3600
 SESSION_KEPT_S = 300.0
 SESSIONS_MAX = 10_000
@@ -43,8 +48,6 @@ PRECOMPILED_BYTES_MIN = 256 * 1024
 ROLES_MAX = 50_000
 CODE_KEPT_S = 300.0  # what was unpacked just now may belong to a function that is being made
 LAYERS_KEPT_S = 86_400.0
-
-Owner = tuple[str, str, str]  # account, region, function name
 
 
 class NotIsolated(AwsError):
@@ -75,13 +78,15 @@ class Functions:
         self._specs: dict[tuple[Owner, int], tuple[str, FunctionSpec]] = {}
         self._roles: dict[str, str] = {}
         self._sessions: dict[tuple[str, str], tuple[float, Principal]] = {}
-        self._tally: Tally = tally or TallyHere()
+        self._admission = Admission(tally)
+        self.meter = Meter()
         self._logs = LogDelivery(self.session)
         self._busy = 0
         self._prepared: set[str] = set()
         self._preparing: set[asyncio.Task[None]] = set()
         self._sweeps = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self.larder = Larder(Path(settings.work, "images"))
 
     # What the assembly asks.
 
@@ -107,6 +112,9 @@ class Functions:
     async def run(self, cx: Context) -> None:
         """The service's worker: lends the functions its context, delivers logs, and ends the pool when cancelled."""
         self._cx = cx
+        self.larder = Larder(
+            Path(self.settings.work, "images")
+        )  # the last one closed with its worker
         try:
             if next(iter(cx.read().scan(FUNCTIONS, limit=1)), None) is not None:
                 self.warm(cx)
@@ -134,8 +142,12 @@ class Functions:
     async def _sweep_code(self, cx: Context) -> None:
         """Remove unpacked code that neither a function nor a layer has, and no environment sees."""
         wanted: set[str] = set()
+        images: list[list[str]] = []
         read = cx.read()
         for function in read.scan(FUNCTIONS):
+            if function.image is not None:
+                images.append([layer.digest for layer in function.image.layers])
+                continue
             wanted.add(_hexadecimal(function.code_sha256))
             wanted.update(_hexadecimal(layer.code_sha256) for layer in function.layers)
         used = self._pool.folders_in_use() if self._pool is not None else set()
@@ -143,6 +155,7 @@ class Functions:
         now = cx.clock.wall()  # files are dated by the machine
         work = Path(self.settings.work)
         await asyncio.to_thread(sweep, work / "code", wanted, now - CODE_KEPT_S)
+        await asyncio.to_thread(self.larder.sweep, images, used, now - LAYERS_KEPT_S)
         # Layers laid together are made again where they are missed.
         await asyncio.to_thread(sweep, work / "layers", (), now - LAYERS_KEPT_S)
         self._sweep_soon(SWEEP_EVERY_S)
@@ -150,6 +163,7 @@ class Functions:
     async def _close(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self.larder.close()
         for task in self._preparing:
             task.cancel()
         starting = self._starting
@@ -172,7 +186,11 @@ class Functions:
     ) -> Outcome:
         """Run one version. Raises TooManyRequestsException when its concurrency is used up."""
         owner = (function.account, function.region, function.name)
-        self._enter(cx, owner)
+        try:
+            counted = self._admission.enter(cx.read(), owner)
+        except TooManyRequestsException:
+            self.meter.note_throttle(owner)
+            raise
         self._busy += 1
         try:
             pool = self._pool or await self._start_pool(cx)
@@ -181,10 +199,12 @@ class Functions:
                 spec = known[1]
             else:
                 spec = await self._make_spec(cx, owner, function)
-            return await pool.invoke(spec, payload, invocation, sink)
+            outcome = await pool.invoke(spec, payload, invocation, sink)
+            self.meter.note(owner, outcome)
+            return outcome
         finally:
             self._busy -= 1
-            self._tally.run("/".join(owner), -1)
+            self._admission.leave(counted)
 
     async def keep_ready(self, cx: Context, function: Function, count: int) -> tuple[int, str]:
         """Keep environments of a version initialised: how many there are, and why not all that can be."""
@@ -207,22 +227,13 @@ class Functions:
         """How many environments of a version this machine keeps ready at most."""
         return self._pool.ready_max if self._pool is not None else 1
 
-    def _enter(self, cx: Context, owner: Owner) -> None:
-        """Count one more, unless that is too many. Raises TooManyRequestsException."""
-        settings = cx.read().get(SETTINGS, *owner)
-        reserved = settings.reserved_concurrency if settings is not None else None
-        tally, name = self._tally, "/".join(owner)
-        # Counted first: two processes that look at the same time must not both find the last place free.
-        tally.run(name, 1)
-        if reserved is not None and tally.running(name) > reserved:
-            tally.run(name, -1)
-            raise throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-        if reserved is None and tally.running_in_all() > ACCOUNT_CONCURRENCY:
-            tally.run(name, -1)
-            raise throttled("ConcurrentInvocationLimitExceeded")
-
     async def _make_spec(self, cx: Context, owner: Owner, function: Function) -> FunctionSpec:
-        code = await self.unpacked(cx, function.code_blob, function.code_sha256)
+        image = None
+        if function.image is not None:
+            image = await unpack_image(cx, self.larder, function.image, function.image_config)
+            code = Path(image.root)
+        else:
+            code = await self.unpacked(cx, function.code_blob, function.code_sha256)
         layers = [
             str(await self.unpacked(cx, layer.blob, layer.code_sha256)) for layer in function.layers
         ]
@@ -230,9 +241,10 @@ class Functions:
             key=f"{function.qualified_arn}:{function.identity}",
             name=function.name,
             version=function.version_text,
-            runtime=function.runtime,
+            runtime=function.runtime or "provided",
             handler=function.handler,
             code=str(code),
+            image=image,
             layers=tuple(layers),
             environment=function.environment or {},
             memory_mb=function.memory_mb,
@@ -244,6 +256,7 @@ class Functions:
             log_format=function.logging.get("LogFormat", "Text"),
             application_level=function.logging.get("ApplicationLogLevel", ""),
             system_level=function.logging.get("SystemLogLevel", "INFO"),
+            tracing=function.tracing,
             egress=not (function.vpc or {}).get("SubnetIds"),
             snap_start=function.snap_start != "None" and function.version != LATEST,
         )
@@ -301,8 +314,12 @@ class Functions:
     async def _prepare(self, cx: Context, runtime: str) -> None:
         with self.under_way():
             pool = await self._start_pool(cx)
-            with contextlib.suppress(RuntimeUnavailable, ZygoteDied):
+            try:
                 await pool.nursery.prepare(runtime)
+            except RuntimeUnavailable as error:
+                log.warning("a function was deployed that cannot run here: %s", error)
+            except ZygoteDied:
+                pass  # an invocation tells, if it happens again
 
     async def _start_pool(self, cx: Context) -> Pool:
         if self._pool is not None:
@@ -366,11 +383,6 @@ class Functions:
             self._sessions.clear()
         self._sessions[role, name] = (now + SESSION_KEPT_S, principal)
         return principal
-
-
-def throttled(reason: str) -> TooManyRequestsException:
-    """Too many at a time: https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html"""
-    return TooManyRequestsException("Rate Exceeded.", fields={"Reason": reason, "Type": "User"})
 
 
 async def assume_role(

@@ -26,6 +26,24 @@ class LayerUse(msgspec.Struct, frozen=True, kw_only=True):
     unzipped: int = 0
 
 
+class LayerBlob(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer of an image: `size` bytes in a blob that the image's registry wrote."""
+
+    digest: str
+    blob: str
+    size: int
+
+
+class ImageUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The container image that a function was deployed with. Its blobs are held on to, whatever becomes of it at its registry."""
+
+    uri: str
+    resolved_uri: str
+    digest: str
+    config_blob: str
+    layers: tuple[LayerBlob, ...]
+
+
 class Function(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a function: its code and its configuration. `version` 0 is $LATEST."""
 
@@ -59,6 +77,16 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     runtime_version_arn: str = ""
     build: str = ""  # another one for each change of what its environments are made of
     unzipped: int = 0  # bytes
+    image: ImageUse | None = None  # instead of an archive
+    image_config: dict[str, Any] | None = (
+        None  # what it says instead of its image: EntryPoint, Command, WorkingDirectory
+    )
+
+    @property
+    def image_blobs(self) -> list[str]:
+        """The blobs of its image."""
+        image = self.image
+        return [] if image is None else [image.config_blob, *(layer.blob for layer in image.layers)]
 
     @property
     def identity(self) -> str:
@@ -336,6 +364,12 @@ EVENT_CONFIGS = Table(
 URLS = Table("lambda.urls", UrlConfig, key=lambda u: (u.account, u.region, u.function, u.qualifier))
 URLS_BY_ID = Table("lambda.urls_by_id", UrlConfig, key=lambda u: (u.id,), cached=True)
 MAPPINGS = Table("lambda.mappings", Mapping, key=lambda m: (m.account, m.region, m.id))
+ASYNC_QUEUE = Table(
+    "lambda.async_queue",
+    AsyncEvent,
+    key=lambda e: (e.account, e.region, e.function, e.due_at, e.id),
+)
+# As events were kept before each function had a queue; emptied into the other when the worker starts.
 ASYNC_EVENTS = Table("lambda.async_events", AsyncEvent, key=lambda e: (e.due_at, e.id))
 LAYERS = Table(
     "lambda.layers", LayerVersion, key=lambda v: (v.account, v.region, v.name, v.version)
@@ -349,6 +383,9 @@ MAPPINGS_DOORBELL = "serein:lambda:mappings"
 PROVISIONED_DOORBELL = "serein:lambda:provisioned"
 
 HOLDS = (
-    holds(FUNCTIONS, lambda f: [f.code_blob, *[layer.blob for layer in f.layers]]),
+    holds(
+        FUNCTIONS,
+        lambda f: [f.code_blob, *[layer.blob for layer in f.layers], *f.image_blobs],
+    ),
     holds(LAYERS, lambda layer: (layer.code_blob,)),
 )

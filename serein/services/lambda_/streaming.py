@@ -17,6 +17,8 @@ from serein.runtimes.spec import Outcome
 
 HELD_BYTES_MAX = 1024 * 1024
 HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response"
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 200 MB; what is over is not passed on
+STREAMED_BYTES_MAX = 200 * 1024 * 1024
 _PRELUDE_END = b"\0" * 8
 _PRELUDE_BYTES_MAX = 64 * 1024
 
@@ -40,6 +42,7 @@ class StreamedAnswer:
         self._bell = asyncio.Event()
         self._task: asyncio.Task[tuple[str, Outcome]] | None = None
         self._gone = False
+        self._total = 0
 
     # What the runtime calls.
 
@@ -55,7 +58,8 @@ class StreamedAnswer:
 
     def write(self, data: bytes) -> None:
         """The next piece."""
-        if not self._gone:
+        self._total += len(data)
+        if not self._gone and self._total <= STREAMED_BYTES_MAX:
             self._pieces.append(data)
             self._bytes += len(data)
             self._bell.set()
@@ -109,6 +113,11 @@ class StreamedAnswer:
 
     def _ended(self) -> Outcome:
         assert self._task is not None
+        if self._total > STREAMED_BYTES_MAX:
+            message = f"Response payload size exceeded maximum allowed payload size ({STREAMED_BYTES_MAX} bytes)."
+            kind = "Function.ResponseSizeTooLarge"
+            payload = orjson.dumps({"errorMessage": message, "errorType": kind})
+            return Outcome(payload=payload, error="unhandled", error_type=kind)
         try:
             return self._task.result()[1]
         except AwsError as error:

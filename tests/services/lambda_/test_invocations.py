@@ -110,7 +110,7 @@ def test_log_lines_arrive_in_the_functions_group(make_function: Make, awslambda:
         startFromHead=True,
     )["events"]
     words = [event["message"].split(" ")[0].strip() for event in events]
-    assert words == ["START", "hello", "END", "REPORT"]
+    assert words == ["INIT_START", "START", "hello", "END", "REPORT"]
 
 
 def test_an_event_runs_later(make_function: Make, awslambda: Any, cloud: Any, queue: str):
@@ -168,3 +168,18 @@ def _receive(cloud: Any, url: str) -> str:
 def test_the_older_way_to_send_an_event(make_function: Make, awslambda: Any):
     make_function()
     assert awslambda.invoke_async(FunctionName="echo", InvokeArgs=b"{}")["Status"] == 202
+
+
+def test_a_traced_function_says_so_in_its_report(make_function: Make, awslambda: Any):
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+    make_function(
+        "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_TRACE_ID']\n",
+        TracingConfig={"Mode": "Active"},
+    )
+    answer = awslambda.invoke(FunctionName="echo", LogType="Tail")
+    parts = dict(part.split("=", 1) for part in json.loads(answer["Payload"].read()).split(";"))
+    assert parts["Sampled"] == "1"
+    tail = base64.b64decode(answer["LogResult"]).decode()
+    assert tail.endswith(
+        f"\nXRAY TraceId: {parts['Root']}\tSegmentId: {parts['Parent']}\tSampled: true\t\n"
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from serein.services.lambda_ import streaming
 from tests.cloud import Cloud
 from tests.services.lambda_.conftest import Make, zipped
 
@@ -96,3 +97,17 @@ def test_node_streams_to_a_function_url(cloud: Cloud, make_function: Make, awsla
     full = cloud.http("GET", url + "full")
     assert (full.status, len(full.body)) == (201, 3_000_003)
     assert ("Set-Cookie", "a=b") in full.headers
+
+
+def test_a_streamed_answer_has_an_end(
+    make_function: Make, awslambda: Any, monkeypatch: pytest.MonkeyPatch
+):
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 200 MB; here a little less, to be quick
+    monkeypatch.setattr(streaming, "STREAMED_BYTES_MAX", 3_000_000)
+    make_function(
+        "def handler(event, context):\n    for _ in range(5):\n        yield b'x' * 1000000\n"
+    )
+    answer = awslambda.invoke_with_response_stream(FunctionName="echo")
+    body, done = collected(answer)
+    assert len(body) == 3_000_000
+    assert done["ErrorCode"] == "Function.ResponseSizeTooLarge"

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
 import { Writable } from "node:stream";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import util from "node:util";
 import v8 from "node:v8";
 
@@ -25,9 +25,15 @@ const CHUNK_BYTES_MAX = 1024 * 1024;
 const RESPONSE_BYTES_MAX = 6291556;
 
 const channel = new net.Socket({ fd: CHANNEL, readable: true, writable: true });
-let handler = null;
+// Handlers are called as methods of it, which stack traces show.
+class Runtime {
+  handler = null;
+}
+const runtime = new Runtime();
 let current = null;
 let requestId;
+const aside = Promise.resolve();
+let rehearsed = Promise.resolve();
 
 // Frames.
 
@@ -56,7 +62,7 @@ channel.on("data", (data) => {
     piecesBytes = rest.length;
     wanted = HEADER_BYTES;
     if (kind === ASSIGN) become(meta);
-    else if (kind === INVOKE) invoke(meta, body);
+    else if (kind === INVOKE) aside.then(() => invoke(meta, body)); // a short stack for the function's errors
   }
 });
 channel.on("close", () => process.exit(0));
@@ -92,12 +98,19 @@ function writeEvent(text) {
 
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
-function logLine(level, text) {
+function logLine(level, text, more) {
   if (process.env.AWS_LAMBDA_LOG_FORMAT === "JSON") {
     const wanted = LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL ?? "INFO");
     if (LEVELS.indexOf(level) < wanted) return;
     const timestamp = new Date().toISOString();
-    writeEvent(`${JSON.stringify({ timestamp, level, requestId, message: text })}\n`);
+    const told = { timestamp, level, requestId, message: text, ...more };
+    let line;
+    try {
+      line = JSON.stringify(told, (_, value) => (value instanceof Error ? described(value) : value));
+    } catch {
+      line = JSON.stringify({ ...told, message: util.format(text) });
+    }
+    writeEvent(`${line}\n`);
     return;
   }
   writeEvent(`${new Date().toISOString()}\t${requestId}\t${level}\t${text}\n`);
@@ -112,12 +125,14 @@ for (const [name, level] of [
   ["fatal", "FATAL"],
 ]) {
   console[name] = (...args) => {
-    const only = args.length === 1 && typeof args[0] === "object" && args[0] !== null;
-    if (only && process.env.AWS_LAMBDA_LOG_FORMAT === "JSON" && !(args[0] instanceof Error)) {
+    if (process.env.AWS_LAMBDA_LOG_FORMAT !== "JSON") {
+      logLine(level, util.format(...args));
+    } else if (args.length <= 1) {
       logLine(level, args[0]);
-      return;
+    } else {
+      const error = args.find((value) => value instanceof Error);
+      logLine(level, util.format(...args), error === undefined ? {} : described(error, false));
     }
-    logLine(level, util.format(...args));
   };
 }
 console.trace = (...args) => {
@@ -131,22 +146,28 @@ console.trace = (...args) => {
 class RuntimeError extends Error {
   constructor(type, message) {
     super(message);
-    this.name = type;
+    Object.defineProperty(this, "name", { value: type });
   }
 }
 
 async function become(assignment) {
+  await rehearsed;
   const environment = assignment.environment;
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  Object.assign(process.env, environment);
+  // Only what differs: each touch of TZ costs V8 some 5 ms.
+  for (const name of Object.keys(process.env)) {
+    if (!(name in environment)) delete process.env[name];
+  }
+  for (const [name, value] of Object.entries(environment)) {
+    if (process.env[name] !== value) process.env[name] = value;
+  }
   const root = environment.LAMBDA_TASK_ROOT;
   v8.setFlagsFromString(`--max-old-space-size=${assignment.heap_mb}`);
   process.chdir(root);
   process.argv[1] = "/var/runtime/index.mjs";
   try {
-    handler = await findHandler(root, assignment.handler);
+    runtime.handler = await findHandler(root, assignment.handler);
   } catch (error) {
-    logLine("ERROR", `Uncaught Exception \t${JSON.stringify(logged(error))}`);
+    logFailure("Uncaught Exception", error);
     send(INIT_ERROR, Buffer.from(JSON.stringify(answered(error))));
     return;
   }
@@ -156,7 +177,13 @@ async function become(assignment) {
 async function findHandler(root, name) {
   const match = /^(.*?)([^/\\]*)$/.exec(name);
   const dot = match[2].indexOf(".");
-  if (dot < 1 || name.includes("..")) {
+  if (name.includes("..")) {
+    throw new RuntimeError(
+      "Runtime.MalformedHandlerName",
+      `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`,
+    );
+  }
+  if (dot < 1) {
     throw new RuntimeError("Runtime.MalformedHandlerName", "Bad handler");
   }
   const moduleName = match[1] + match[2].slice(0, dot);
@@ -190,9 +217,9 @@ async function load(root, moduleName) {
     return createRequire(path.join(root, "index.js"))(file);
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw copied("Runtime.UserCodeSyntaxError", error);
+      throw headed("Runtime.UserCodeSyntaxError", error);
     }
-    if (error?.code === "MODULE_NOT_FOUND" || error?.code === "ERR_MODULE_NOT_FOUND") {
+    if (error?.code === "MODULE_NOT_FOUND") {
       throw copied("Runtime.ImportModuleError", error);
     }
     throw error;
@@ -202,6 +229,13 @@ async function load(root, moduleName) {
 function copied(type, error) {
   const copy = new RuntimeError(type, String(error));
   copy.stack = `${type}: ${error.stack}`;
+  return copy;
+}
+
+// The same without the error's own stack, as AWS words what is wrong with a file, or with a promise.
+function headed(type, error) {
+  const copy = new RuntimeError(type, String(error));
+  copy.stack = `${type}: ${error}`;
   return copy;
 }
 
@@ -287,7 +321,7 @@ function invokeStreaming(invocation, event, context) {
     finish(invocation, RESULT, stream.gathered);
   });
   stream.on("error", (error) => fail(invocation, error));
-  const returned = handler(event, stream, context);
+  const returned = runtime.handler(event, stream, context);
   if (typeof returned?.then === "function") {
     returned.then(
       () => {
@@ -311,11 +345,11 @@ function invoke(facts, body) {
   try {
     const context = makeContext(facts, invocation);
     const event = JSON.parse(body.toString("utf8"));
-    if (handler[STREAMING]) {
+    if (runtime.handler[STREAMING]) {
       invokeStreaming(invocation, event, context);
       return;
     }
-    const returned = handler(event, context, (error, result) => {
+    const returned = runtime.handler(event, context, (error, result) => {
       finishByCallback(invocation, context, error, result);
     });
     if (typeof returned?.then === "function") {
@@ -323,7 +357,7 @@ function invoke(facts, body) {
         (result) => succeed(invocation, result),
         (error) => fail(invocation, error),
       );
-    } else if (handler.length < 3 && returned !== undefined) {
+    } else if (runtime.handler.length < 3 && returned !== undefined) {
       invocation.result = null;
     }
   } catch (error) {
@@ -344,6 +378,7 @@ function makeContext(facts, invocation) {
     identity: facts.identity ? JSON.parse(facts.identity) : undefined,
     invokedFunctionArn: facts.arn,
     awsRequestId: facts.id,
+    tenantId: undefined,
     getRemainingTimeInMillis: () => Math.max(0, facts.deadline_ms - Date.now()),
   };
   context.done = (error, result) => finishByCallback(invocation, context, error, result);
@@ -376,7 +411,11 @@ function succeed(invocation, result) {
     fail(invocation, new Error("Unable to stringify response body"));
     return;
   }
-  const body = Buffer.from(text ?? "null", "utf8");
+  if (text === undefined) {
+    fail(invocation, new TypeError("Wrong arguments")); // a function, a symbol: AWS's words
+    return;
+  }
+  const body = Buffer.from(text, "utf8");
   if (body.length > RESPONSE_BYTES_MAX) {
     const message =
       `Response payload size (${body.length} bytes) exceeded maximum allowed payload size` +
@@ -390,7 +429,8 @@ function succeed(invocation, result) {
 
 function fail(invocation, error) {
   if (invocation.over) return;
-  logLine("ERROR", `Invoke Error \t${JSON.stringify(logged(error))}`);
+  error ??= "handled";
+  logFailure("Invoke Error", error);
   finish(invocation, ERROR, Buffer.from(JSON.stringify(answered(error))).subarray(0, RESPONSE_BYTES_MAX));
 }
 
@@ -418,9 +458,31 @@ function logged(error) {
   return { errorType, errorMessage, ...extra, stack: trace };
 }
 
+// The same for the JSON format of the log.
+function described(error, whole = true) {
+  const { errorType, errorMessage, trace } = answered(error);
+  return { errorType, errorMessage, stackTrace: trace, ...(whole ? { ...error } : {}) };
+}
+
+function logFailure(what, error) {
+  if (process.env.AWS_LAMBDA_LOG_FORMAT === "JSON") {
+    logLine("ERROR", error instanceof Error ? error : answered(error));
+    return;
+  }
+  let text;
+  try {
+    text = JSON.stringify(logged(error), (_, value) => (value instanceof Error ? logged(value) : value));
+  } catch {
+    // Something in it leads back to itself, or is no JSON.
+    text = JSON.stringify(answered(error));
+  }
+  logLine("ERROR", `${what} \t${text}`);
+}
+
 function crash(type, code, error) {
-  const failure = type ? copied(type, error instanceof Error ? error : new Error(String(error))) : error;
-  logLine("ERROR", `${type ? "Unhandled Promise Rejection" : "Uncaught Exception"} \t${JSON.stringify(logged(failure))}`);
+  const failure = type ? headed(type, error) : error;
+  if (type) Object.assign(failure, { reason: error, promise: {} });
+  logFailure(type ? "Unhandled Promise Rejection" : "Uncaught Exception", failure);
   if (current === null || current.over) process.exit(code);
   const body = Buffer.from(JSON.stringify(answered(failure)));
   finish(current, LAST_ERROR, body, () => process.exit(code));
@@ -429,10 +491,30 @@ function crash(type, code, error) {
 process.on("uncaughtException", (error) => crash("", 129, error));
 process.on("unhandledRejection", (error) => crash("Runtime.UnhandledPromiseRejection", 128, error));
 
+// Before it knows its function: what a first call would have to load and compile is there already.
+
+async function rehearse() {
+  const folder = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.meta.url)), "rehearsal");
+  const facts = { id: "0", arn: "", deadline_ms: 0, stream: false, trace: "Root=1" };
+  for (const name of ["module.handler", "common.handler"]) {
+    const found = await findHandler(folder, name);
+    const event = JSON.parse(Buffer.from('{"a": [1, "b"]}').toString("utf8"));
+    const result = await found(event, makeContext(facts, { over: true }));
+    Buffer.from(JSON.stringify(result), "utf8");
+  }
+  answered(new RuntimeError("Rehearsal", "of an error"));
+  util.format("%s %o", "a", { b: 1 });
+  v8.setFlagsFromString("--max-old-space-size=1024");
+  process.resourceUsage();
+  channel.write(Buffer.concat([Buffer.alloc(0)]));
+}
+
 if (process.env._SEREIN_ASSIGNED) {
   // Started by a wrapper, with the environment complete.
   delete process.env._SEREIN_ASSIGNED;
   const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? 128);
   const heap_mb = Math.max(32, Math.floor(memory * 0.9));
   become({ environment: { ...process.env }, handler: process.env._HANDLER, heap_mb });
+} else {
+  rehearsed = rehearse().catch(() => {});
 }

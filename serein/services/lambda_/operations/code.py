@@ -18,12 +18,16 @@ from serein.runtimes.archives import (
 from serein.services.lambda_.access import (
     find_latest,
     function_of,
+    latest_name_of,
     name_of,
     new_function_of,
     settings_of,
+    stored_bytes,
 )
 from serein.services.lambda_.functions import PRINCIPAL, Functions, whole
+from serein.services.lambda_.images import find_image, try_image
 from serein.services.lambda_.model import (
+    CodeStorageExceededException,
     CodeVerificationFailedException,
     ResourceConflictException,
 )
@@ -41,11 +45,15 @@ from serein.services.lambda_.records import (
     SETTINGS,
     Answer,
     Function,
+    ImageUse,
     Request,
     Settings,
 )
 from serein.services.lambda_.rules.configuration import (
+    CODE_BYTES_MAX,
     check_environment,
+    check_memory,
+    check_package,
     check_size,
     check_tags,
     check_timeout,
@@ -69,6 +77,7 @@ class Code(msgspec.Struct, frozen=True):
     sha256: str
     size: int
     unzipped: int
+    image: ImageUse | None = None
 
 
 def operations(functions: Functions) -> ModuleType:
@@ -85,28 +94,41 @@ def operations(functions: Functions) -> ModuleType:
         """Create a function. It is answered as Pending and active as soon as somebody looks."""
         _check_new(request)
         _check_signature(cx.read(), request.get("CodeSigningConfigArn", ""))
-        await check_role(cx, request["Role"], cx.account)
-        code = await accept_code(cx, functions, request.get("Code", {}))
+        await check_role(cx, request["Role"], name_of(cx.read(), request))
+        if request.get("PackageType") == "Image":
+            uri = request.get("Code", {}).get("ImageUri", "")
+            code = await accept_image(cx, functions, uri, name_of(cx.read(), request).name)
+        else:
+            code = await accept_code(cx, functions, request.get("Code", {}))
         function = await cx.transact(_create, request, code)
         # What functions are forked from is made ready while the caller waits for Active.
-        functions.warm(cx, request.get("Runtime", ""))
+        functions.warm(cx, request.get("Runtime", "provided"))
         functions.precompile(cx, function)
         return creating(configuration_of(function, arn=function.arn), cx.new_id())
 
     @operation("UpdateFunctionCode", on=function_of, ignores=("SourceKMSKeyArn",))
     async def update_function_code(cx: Context, request: Request) -> Answer:
         """Replace the code of $LATEST, and publish a version of it if asked."""
-        name = name_of(cx.read(), request)
+        name = latest_name_of(cx.read(), request)
         latest = find_latest(cx.read(), name)
         check_revision(request.get("RevisionId"), latest.revision)
         _check_signature(cx.read(), settings_of(cx.read(), name).code_signing_config)
-        if request.get("ImageUri"):
+        uri = request.get("ImageUri", "")
+        if latest.image is not None:
+            if not uri:
+                raise refuse(
+                    "Please provide ImageUri when updating a function with packageType Image."
+                )
+            code = await accept_image(cx, functions, uri, name.name)
+        elif uri:
             raise refuse(
-                "Please provide a zip archive when updating a function with packageType Zip."
+                "Please don't provide ImageUri when updating a function with packageType Zip."
             )
-        code = await accept_code(cx, functions, request)
+        else:
+            code = await accept_code(cx, functions, request)
         if request.get("DryRun"):
-            await cx.blobs.delete(BlobId(code.blob))
+            if code.blob:
+                await cx.blobs.delete(BlobId(code.blob))
             shown = {"CodeSha256": code.sha256, "CodeSize": code.size}
             return {**configuration_of(find_latest(cx.read(), name)), **shown}
         function, unused = await cx.transact(_update_code, request, code)
@@ -130,19 +152,16 @@ def _check_new(request: Request) -> None:
             f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
             "constraint: Member must have length less than or equal to 64"
         )
-    if request.get("PackageType") == "Image":
-        raise AwsError(
-            "Serein has not implemented lambda:CreateFunction with PackageType Image yet.",
-            code="NotImplemented",
-            status=501,
-        )
-    if not request.get("Runtime") or not request.get("Handler"):
+    is_image = request.get("PackageType") == "Image"
+    check_package(request, is_image=is_image)
+    if not is_image and not (request.get("Runtime") and request.get("Handler")):
         raise refuse(
             "Runtime and Handler are mandatory parameters for functions created with deployment"
             " packages."
         )
     check_environment(request.get("Environment", {}).get("Variables"))
     check_timeout(request.get("Timeout", 1))
+    check_memory(request.get("MemorySize", 128))
     check_tags(request.get("Tags") or {})
 
 
@@ -164,6 +183,8 @@ def _create(tx: Tx, request: Request, code: Code) -> Function:
             f"Function already exist: {name.name}", fields={"Type": "User"}
         )
     defaults: dict[str, object] = {
+        "runtime": "",
+        "handler": "",
         "description": "",
         "timeout_s": 3,
         "memory_mb": 128,
@@ -191,6 +212,7 @@ def _create(tx: Tx, request: Request, code: Code) -> Function:
         build=tx.new_id(),
         unzipped=code.unzipped,
         modified_at=tx.now,
+        image=code.image,
         **{**defaults, **given},  # type: ignore[arg-type]
     )
     check_size(function.unzipped, sum(layer.unzipped for layer in function.layers))
@@ -223,10 +245,21 @@ def _update_code(tx: Tx, request: Request, code: Code) -> tuple[Function, set[st
         build=tx.new_id(),
         unzipped=code.unzipped,
         modified_at=tx.now,
+        image=code.image,
     )
     tx.put(FUNCTIONS, changed)
     unused = before - code_blobs(tx, name)
     return (publish(tx, changed, "") if request.get("Publish") else changed), unused
+
+
+async def accept_image(cx: Context, functions: Functions, uri: str, name: str) -> Code:
+    """The image of an address, unpacked to see that it can be. Raises AwsError."""
+    if not uri:
+        raise refuse("Please provide ImageUri when creating a function with packageType Image.")
+    image = await find_image(cx, uri, name)
+    with functions.under_way():
+        await try_image(cx, functions.larder, image)
+    return Code("", image.digest.partition(":")[2], 0, 0, image)
 
 
 async def accept_code(cx: Context, functions: Functions, given: Request) -> Code:
@@ -244,6 +277,9 @@ async def accept_code(cx: Context, functions: Functions, given: Request) -> Code
         archive = await _from_bucket(cx, given)
     else:
         raise refuse("Please provide a source for function code.")
+    read = cx.read()
+    if stored_bytes(read, read.account, read.region) + len(archive) > CODE_BYTES_MAX:
+        raise CodeStorageExceededException("Code storage limit exceeded.", fields={"Type": "User"})
     try:
         unzipped = await functions.unpack_archive(archive)
     except BadArchive as error:

@@ -15,6 +15,7 @@ from serein.services.lambda_.access import (
     find_latest,
     find_layer_version,
     function_of,
+    latest_name_of,
     name_of,
     qualified_function_of,
 )
@@ -42,6 +43,9 @@ from serein.services.lambda_.records import (
 from serein.services.lambda_.rules.configuration import (
     LAYERS_MAX,
     check_environment,
+    check_memory,
+    check_package,
+    check_runtime,
     check_size,
     check_timeout,
     configuration_of,
@@ -69,14 +73,9 @@ def get_function(read: Read, request: Request) -> Answer:
     """A function's configuration, where its code can be fetched, its tags and its concurrency."""
     name = name_of(read, request)
     function = find_function(read, name)
-    host = read.scope.host or "127.0.0.1:4566"
-    scheme = "https" if read.scope.secure else "http"
     shown: Answer = {
         "Configuration": configuration_of(function, arn=name.qualified_arn),
-        "Code": {
-            "RepositoryType": "S3",
-            "Location": f"{scheme}://{host}/_serein/lambda/code/{function.code_blob}",
-        },
+        "Code": _code_of(read, function),
     }
     if tags := read.tags_of(function.arn):
         shown["Tags"] = tags
@@ -84,6 +83,22 @@ def get_function(read: Read, request: Request) -> Answer:
     if settings is not None and settings.reserved_concurrency is not None:
         shown["Concurrency"] = {"ReservedConcurrentExecutions": settings.reserved_concurrency}
     return shown
+
+
+def _code_of(read: Read, function: Function) -> Answer:
+    """Where a version's code is."""
+    if function.image is not None:
+        return {
+            "RepositoryType": "ECR",
+            "ImageUri": function.image.uri,
+            "ResolvedImageUri": function.image.resolved_uri,
+        }
+    host = read.scope.host or "127.0.0.1:4566"
+    scheme = "https" if read.scope.secure else "http"
+    return {
+        "RepositoryType": "S3",
+        "Location": f"{scheme}://{host}/_serein/lambda/code/{function.code_blob}",
+    }
 
 
 @operation("GetFunctionConfiguration", on=qualified_function_of)
@@ -142,22 +157,24 @@ def list_versions_by_function(read: Read, request: Request) -> Answer:
     "UpdateFunctionConfiguration",
     on=function_of,
     needs=[pass_role("Role", PRINCIPAL), layers_needed],
-    ignores=("ImageConfig", "KMSKeyArn", "FileSystemConfigs"),
+    ignores=("KMSKeyArn", "FileSystemConfigs"),
 )
 async def update_function_configuration(cx: Context, request: Request) -> Answer:
     """Change the configuration of $LATEST."""
     check_environment(request.get("Environment", {}).get("Variables"))
     check_timeout(request.get("Timeout", 1))
+    check_memory(request.get("MemorySize", 128))
     if "Role" in request:
-        await check_role(cx, request["Role"], cx.account)
+        await check_role(cx, request["Role"], name_of(cx.read(), request))
     function = await cx.transact(_update, request)
     return updating(configuration_of(function), cx.new_id())
 
 
 def _update(tx: Tx, request: Request) -> Function:
-    name = name_of(tx, request)
+    name = latest_name_of(tx, request)
     function = find_latest(tx, name)
     check_revision(request.get("RevisionId"), function.revision)
+    check_package(request, is_image=function.image is not None)
     changed = msgspec.structs.replace(
         function,
         **settings_in(tx, request, function),
@@ -201,7 +218,7 @@ def _delete(tx: Tx, request: Request) -> set[str]:
 def code_blobs(read: Read, name: FunctionName) -> set[str]:
     """The archives of a function's versions."""
     versions = read.scan(FUNCTIONS, (name.account, name.region, name.name))
-    return {function.code_blob for function in versions}
+    return {function.code_blob for function in versions if function.code_blob}
 
 
 def _delete_version(tx: Tx, name: FunctionName) -> None:
@@ -228,6 +245,7 @@ def _delete_version(tx: Tx, name: FunctionName) -> None:
 
 def settings_in(read: Read, request: Request, before: Function | None) -> dict[str, object]:
     """The members of a Function that a create or update request sets. Raises InvalidParameterValueException."""
+    check_runtime(request.get("Runtime", ""))
     found: dict[str, object] = {}
     for member, field in (
         ("Role", "role"),
@@ -242,6 +260,10 @@ def settings_in(read: Read, request: Request, before: Function | None) -> dict[s
             found[field] = request[member]
     if "Environment" in request:
         found["environment"] = dict(request["Environment"].get("Variables", {}))
+    if "ImageConfig" in request:
+        found["image_config"] = {
+            name: value for name, value in request["ImageConfig"].items() if value
+        } or None
     if "EphemeralStorage" in request:
         found["ephemeral_mb"] = request["EphemeralStorage"]["Size"]
     if "TracingConfig" in request:
@@ -296,10 +318,10 @@ def _layers(read: Read, arns: list[str]) -> tuple[LayerUse, ...]:
     return tuple(used)
 
 
-async def check_role(cx: Context, role: str, account: str) -> None:
-    """Raises InvalidParameterValueException unless Lambda may act as `role`."""
+async def check_role(cx: Context, role: str, name: FunctionName) -> None:
+    """Raises InvalidParameterValueException unless Lambda may act as `role` for this function."""
     try:
-        await assume_role(cx, role, "serein-check", account, cx.region)
+        await assume_role(cx, role, "serein-check", name.account, name.region, function=name.name)
     except AwsError as error:
         if error.status >= 500:
             raise

@@ -19,7 +19,8 @@ from serein.services.lambda_.access import (
     name_of,
     qualified_function_of,
 )
-from serein.services.lambda_.functions import Functions, throttled, whole
+from serein.services.lambda_.concurrency import throttled
+from serein.services.lambda_.functions import Functions, whole
 from serein.services.lambda_.model import (
     InvalidRequestContentException,
     InvalidRuntimeException,
@@ -28,7 +29,7 @@ from serein.services.lambda_.model import (
 )
 from serein.services.lambda_.records import (
     ASYNC_DOORBELL,
-    ASYNC_EVENTS,
+    ASYNC_QUEUE,
     SETTINGS,
     Answer,
     AsyncEvent,
@@ -134,7 +135,8 @@ async def run_function(
     function = find_function(cx.read(), _routed(cx, name))
     trace = trace or cx.scope.trace
     if not trace:
-        trace = new_trace(cx.now, cx.randomness.token(20), function.arn)
+        token, sampled = cx.randomness.token(20), function.tracing == "Active"
+        trace = new_trace(cx.now, token, function.arn, sampled=sampled)
     else:
         trace = _continued(cx, function, trace)
     invocation = Invocation(
@@ -200,7 +202,7 @@ def accept_event(
         client_context=client_context,
         trace=tx.scope.trace or None,
     )
-    tx.put(ASYNC_EVENTS, event)
+    tx.put(ASYNC_QUEUE, event)
     tx.ring(ASYNC_DOORBELL)
 
 

@@ -20,6 +20,7 @@ from serein.services.lambda_.rules.conflicts import (
     statement_exists,
     statement_missing,
 )
+from serein.services.lambda_.rules.statements import check_policy_size, principal_of
 
 
 @operation("AddLayerVersionPermission", on=layer_version_of)
@@ -37,12 +38,13 @@ def add_layer_version_permission(tx: Tx, request: Request) -> Answer:
     statement: dict[str, Any] = {
         "Sid": sid,
         "Effect": "Allow",
-        "Principal": "*" if principal == "*" else {"AWS": f"arn:aws:iam::{principal}:root"},
+        "Principal": principal_of(principal),
         "Action": request["Action"],
         "Resource": layer.arn,
     }
     if organization:
         statement["Condition"] = {"StringEquals": {"aws:PrincipalOrgID": organization}}
+    check_policy_size(policy_text((*layer.statements, statement)))
     changed = msgspec.structs.replace(
         layer, statements=(*layer.statements, statement), policy_revision=tx.new_id()
     )

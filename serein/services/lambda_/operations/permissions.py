@@ -28,7 +28,11 @@ from serein.services.lambda_.rules.conflicts import (
     statement_missing,
 )
 from serein.services.lambda_.rules.names import FunctionName, parse_name
-from serein.services.lambda_.rules.statements import statement_of, statements_in
+from serein.services.lambda_.rules.statements import (
+    check_policy_size,
+    statement_of,
+    statements_in,
+)
 
 
 @operation("AddPermission", on=qualified_function_of)
@@ -122,6 +126,8 @@ def _of_arn(read: Read, request: Request) -> FunctionName:
 
 def _store(tx: Tx, name: FunctionName, statements: tuple[dict[str, Any], ...]) -> Policy | None:
     """Keep a policy, or forget an empty one; the function (or alias) has the policy's new revision, as on AWS."""
+    text = policy_text(statements)
+    check_policy_size(text)
     revision = tx.new_id()
     alias = alias_or_none(tx, name)
     if alias is not None:
@@ -138,7 +144,7 @@ def _store(tx: Tx, name: FunctionName, statements: tuple[dict[str, Any], ...]) -
         qualifier=name.qualifier,
         statements=statements,
         revision=revision,
-        text=policy_text(statements),
+        text=text,
     )
     tx.put(POLICIES, policy)
     return policy

@@ -18,7 +18,7 @@ from serein.services.lambda_.access import (
     qualified_function_of,
     settings_of,
 )
-from serein.services.lambda_.functions import ACCOUNT_CONCURRENCY, UNRESERVED_MIN
+from serein.services.lambda_.concurrency import ACCOUNT_CONCURRENCY, UNRESERVED_MIN
 from serein.services.lambda_.model import (
     InvalidParameterValueException,
     ProvisionedConcurrencyConfigNotFoundException,

@@ -16,8 +16,9 @@ from serein.services.lambda_.access import (
     name_of,
     qualified_function_of,
     settings_of,
+    stored_bytes,
 )
-from serein.services.lambda_.functions import ACCOUNT_CONCURRENCY, UNRESERVED_MIN
+from serein.services.lambda_.concurrency import ACCOUNT_CONCURRENCY, UNRESERVED_MIN
 from serein.services.lambda_.model import (
     InvalidParameterValueException,
     ResourceNotFoundException,
@@ -26,19 +27,17 @@ from serein.services.lambda_.records import (
     EVENT_CONFIGS,
     FUNCTIONS,
     LATEST,
-    LAYERS,
     SETTINGS,
     Answer,
     EventInvokeConfig,
     Function,
     Request,
 )
-from serein.services.lambda_.rules.configuration import page_start, refuse
+from serein.services.lambda_.rules.configuration import CODE_BYTES_MAX, page_start, refuse
 from serein.services.lambda_.rules.conflicts import not_there
 from serein.services.lambda_.rules.names import FunctionName
 
 _PAGE_SIZE = 50
-CODE_BYTES_MAX = 80_530_636_800
 _DESTINATIONS = ("sqs", "sns", "lambda", "events", "s3")
 
 
@@ -46,8 +45,6 @@ _DESTINATIONS = ("sqs", "sns", "lambda", "events", "s3")
 def get_accountsettings_of(read: Read, request: Request) -> Answer:
     """The account's limits in the region, and how much of them is used."""
     prefix = (read.account, read.region)
-    functions = list(read.scan(FUNCTIONS, prefix))
-    layers = read.scan(LAYERS, prefix)
     reserved = sum(s.reserved_concurrency or 0 for s in read.scan(SETTINGS, prefix))
     return {
         "AccountLimit": {
@@ -58,9 +55,8 @@ def get_accountsettings_of(read: Read, request: Request) -> Answer:
             "UnreservedConcurrentExecutions": ACCOUNT_CONCURRENCY - reserved,
         },
         "AccountUsage": {
-            "TotalCodeSize": sum(f.code_size for f in functions)
-            + sum(layer.code_size for layer in layers),
-            "FunctionCount": sum(1 for f in functions if f.version == LATEST),
+            "TotalCodeSize": stored_bytes(read, *prefix),
+            "FunctionCount": sum(1 for f in read.scan(FUNCTIONS, prefix) if f.version == LATEST),
         },
     }
 

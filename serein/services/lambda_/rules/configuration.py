@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from serein.base.errors import AwsError
 from serein.kernel import pages
 from serein.runtimes.archives import UNZIPPED_BYTES_MAX
 from serein.services.lambda_.model import InvalidParameterValueException
@@ -18,8 +19,10 @@ from serein.store.tables import Key
 
 ENVIRONMENT_BYTES_MAX = 4096
 TIMEOUT_S_MAX = 900
+MEMORY_MB_MAX = 10_240  # the model knows more, for functions on instances of one's own
 LAYERS_MAX = 5
 TAGS_MAX = 50
+CODE_BYTES_MAX = 80_530_636_800  # 75 GB in a region
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = frozenset(
     {
@@ -42,6 +45,32 @@ RESERVED_VARIABLES = frozenset(
         "LAMBDA_TASK_ROOT",
         "LAMBDA_RUNTIME_DIR",
     }
+)
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-deprecated
+DEPRECATED_RUNTIMES = frozenset(
+    [
+        "dotnetcore1.0",
+        "dotnetcore2.0",
+        "dotnetcore2.1",
+        "dotnetcore3.1",
+        "go1.x",
+        "java8",
+        "nodejs",
+        "nodejs4.3",
+        "nodejs4.3-edge",
+        "nodejs6.10",
+        "nodejs8.10",
+        "nodejs10.x",
+        "nodejs12.x",
+        "nodejs14.x",
+        "provided",
+        "python2.7",
+        "python3.6",
+        "python3.7",
+        "ruby2.5",
+        "ruby2.7",
+    ]
 )
 
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+\Z")
@@ -87,12 +116,50 @@ def check_environment(variables: Mapping[str, str] | None) -> None:
         )
 
 
-def check_timeout(timeout_s: int) -> None:
-    """Raises InvalidParameterValueException beyond 15 minutes."""
-    if timeout_s > TIMEOUT_S_MAX:
+def check_runtime(runtime: str) -> None:
+    """Raises InvalidParameterValueException for a runtime that no function may be given any more."""
+    if runtime in DEPRECATED_RUNTIMES:
         raise refuse(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS "
+            "Lambda functions. We recommend you use a supported runtime while creating or updating "
+            "functions."
+        )
+
+
+def check_package(request: Request, *, is_image: bool) -> None:
+    """Raises InvalidParameterValueException for what the other kind of package has."""
+    if is_image and (request.get("Runtime") or request.get("Handler") or request.get("Layers")):
+        raise refuse(
+            "Please don't provide Handler or Runtime or Layer when the intended function "
+            "PackageType is Image."
+        )
+    if is_image and request.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        raise refuse("SnapStart is not supported for functions with packageType Image.")
+    if not is_image and request.get("ImageConfig"):
+        raise refuse(
+            "Please don't provide ImageConfig when the intended function PackageType is Zip."
+        )
+
+
+def check_timeout(timeout_s: int) -> None:
+    """Raises a ValidationException beyond 15 minutes; the model knows more, for functions on instances of one's own.
+
+    https://github.com/covidatlas/li/pull/575 shows it.
+    """
+    if timeout_s > TIMEOUT_S_MAX:
+        raise AwsError(
             f"1 validation error detected: Value '{timeout_s}' at 'timeout' failed to satisfy "
-            f"constraint: Member must have value less than or equal to {TIMEOUT_S_MAX}"
+            f"constraint: Member must have value less than or equal to {TIMEOUT_S_MAX}",
+            code="ValidationException",
+        )
+
+
+def check_memory(memory_mb: int) -> None:
+    """Raises InvalidParameterValueException for more memory than a function may have."""
+    if memory_mb > MEMORY_MB_MAX:
+        raise refuse(
+            "'MemorySize' value failed to satisfy constraint: Member must have value less than or "
+            f"equal to {MEMORY_MB_MAX}"
         )
 
 
@@ -113,6 +180,9 @@ def network_of(given: Mapping[str, Any], before: Mapping[str, Any] | None) -> di
     """A VpcConfig as it is shown after a change; what the subnets belong to is made up of the first of them."""
     subnets = list(given.get("SubnetIds", (before or {}).get("SubnetIds", ())))
     groups = list(given.get("SecurityGroupIds", (before or {}).get("SecurityGroupIds", ())))
+    if bool(subnets) != bool(groups):
+        # https://github.com/aws/aws-sdk-js/issues/1293
+        raise refuse("SubnetIds and SecurityIds must coexist or be both empty list.")
     seed = hashlib.sha256(subnets[0].encode()).hexdigest()[:17] if subnets else ""
     return {
         "SubnetIds": subnets,
@@ -134,6 +204,8 @@ def check_size(code_bytes: int, layers_bytes: int) -> None:
 
 def check_tags(tags: Mapping[str, str]) -> None:
     """Raises InvalidParameterValueException for more tags than a resource may have."""
+    if any(name.startswith("aws:") for name in tags):
+        raise refuse("aws: prefixed tag key names are not allowed for external use.")
     if len(tags) > TAGS_MAX:
         raise refuse("Number of tags exceeds resource tag limit.")
 
@@ -151,9 +223,7 @@ def configuration_of(function: Function, *, arn: str = "", with_state: bool = Tr
     shown: dict[str, Any] = {
         "FunctionName": function.name,
         "FunctionArn": arn or (function.arn if latest else function.qualified_arn),
-        "Runtime": function.runtime,
         "Role": function.role,
-        "Handler": function.handler,
         "CodeSize": function.code_size,
         "Description": function.description,
         "Timeout": function.timeout_s,
@@ -163,7 +233,7 @@ def configuration_of(function: Function, *, arn: str = "", with_state: bool = Tr
         "Version": function.version_text,
         "TracingConfig": {"Mode": function.tracing},
         "RevisionId": function.revision,
-        "PackageType": "Zip",
+        "PackageType": "Zip" if function.image is None else "Image",
         "Architectures": list(function.architectures),
         "EphemeralStorage": {"Size": function.ephemeral_mb},
         "SnapStart": {
@@ -172,6 +242,11 @@ def configuration_of(function: Function, *, arn: str = "", with_state: bool = Tr
         },
         "LoggingConfig": function.logging,
     }
+    if function.image is None:
+        shown["Runtime"] = function.runtime
+        shown["Handler"] = function.handler
+    elif function.image_config:
+        shown["ImageConfigResponse"] = {"ImageConfig": function.image_config}
     if function.environment is not None:
         shown["Environment"] = {"Variables": function.environment}
     if function.layers:
@@ -189,6 +264,7 @@ def configuration_of(function: Function, *, arn: str = "", with_state: bool = Tr
     if with_state:
         shown["State"] = "Active"
         shown["LastUpdateStatus"] = "Successful"
+    if with_state and function.image is None:
         digest = hashlib.sha256(function.runtime.encode()).hexdigest()
         shown["RuntimeVersionConfig"] = {
             "RuntimeVersionArn": f"arn:aws:lambda:{function.region}::runtime:{digest}"

@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from serein.services.lambda_.model import PolicyLengthExceededException
 from serein.services.lambda_.records import Request
 from serein.services.lambda_.rules.configuration import refuse
 
+POLICY_BYTES_MAX = 20_480  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _ACCOUNT = re.compile(r"\d{12}\Z")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws|amazon)\.com(\.cn)?\Z")
 
@@ -43,6 +45,16 @@ def statement_of(request: Request, resource: str) -> dict[str, Any]:
     if conditions:
         statement["Condition"] = conditions
     return statement
+
+
+def check_policy_size(text: str) -> None:
+    """Raises PolicyLengthExceededException for a policy that has become too long."""
+    size = len(text.encode())
+    if size > POLICY_BYTES_MAX:
+        raise PolicyLengthExceededException(
+            f"The final policy size ({size}) is bigger than the limit ({POLICY_BYTES_MAX}).",
+            fields={"Type": "User"},
+        )
 
 
 def statements_in(document: str, resource: str) -> tuple[dict[str, Any], ...]:

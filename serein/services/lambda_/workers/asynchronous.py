@@ -7,7 +7,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+import logging
+from functools import partial
+from time import perf_counter
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -24,6 +27,7 @@ from serein.services.lambda_.operations.invocations import run_function
 from serein.services.lambda_.records import (
     ASYNC_DOORBELL,
     ASYNC_EVENTS,
+    ASYNC_QUEUE,
     EVENT_CONFIGS,
     AsyncEvent,
     EventInvokeConfig,
@@ -36,63 +40,87 @@ from serein.services.lambda_.rules.envelopes import (
     object_key,
 )
 from serein.services.lambda_.rules.names import FunctionName
+from serein.services.lambda_.workers.event_queues import EventQueues
 
-IN_FLIGHT_MAX = 32
+log = logging.getLogger(__name__)
+
+Landing: TypeAlias = Literal["done", "later", "throttled"]
+"""What became of an event: it is over, or back in its queue after a try, or because it could not be run."""
+
 RETRIES_DEFAULT = 2
 AGE_S_DEFAULT = 21_600
 RETRY_DELAYS_S = (60.0, 120.0)
 THROTTLE_DELAY_S_MAX = 300.0
 _IDLE_S = 300.0
+_LOOK_S_FREE = 0.002
+_LOOK_PAUSES = (
+    4  # times as long as a look took, when so many functions have events that it takes long
+)
+_MOVED_AT_ONCE = 100
 
 
 class AsyncWorker:
-    """Runs accepted events, several at a time, in the order in which they are due."""
+    """Runs accepted events, several at a time: functions in turn, each one's events in the order in which they are due."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
-        self._in_flight: dict[tuple[float, str], asyncio.Task[None]] = {}
+        self._queues = EventQueues(functions.settings.processes_max)
+        self._tasks: set[asyncio.Task[Landing]] = set()
 
     @property
     def busy(self) -> int:
         """Events that are being run."""
-        return len(self._in_flight)
+        return len(self._tasks)
 
     async def run(self, cx: Context) -> None:
         """Run events for ever."""
+        self._queues = EventQueues(self._functions.settings.processes_max)
+        await _move_over(cx)
         try:
             while True:
                 waiter = cx.listen(ASYNC_DOORBELL)
-                until = self._start_due(cx)
+                began = perf_counter()
+                self._queues.look(cx.read())
+                self._start_due(cx)
+                took_s = perf_counter() - began
+                if took_s > _LOOK_S_FREE:
+                    await asyncio.sleep(_LOOK_PAUSES * took_s)
+                now = cx.clock.now()
+                until = min(now + _IDLE_S, self._queues.next_at(now))
                 await cx.wait_for_ring(ASYNC_DOORBELL, until=until, waiter=waiter)
         finally:
-            for task in self._in_flight.values():
+            for task in self._tasks:
                 task.cancel()
 
-    def _start_due(self, cx: Context) -> float:
-        """Start what is due and has room; when to look again."""
-        now = cx.clock.now()
-        for event in list(cx.read().scan(ASYNC_EVENTS, limit=2 * IN_FLIGHT_MAX)):
-            key = (event.due_at, event.id)
-            if key in self._in_flight:
-                continue
-            if event.due_at > now:
-                return event.due_at
-            if len(self._in_flight) >= IN_FLIGHT_MAX:
-                break
+    def _start_due(self, cx: Context) -> None:
+        """Start what is due and has room."""
+        read, now = cx.read(), cx.clock.now()
+        while (event := self._queues.next(read, now)) is not None:
             task = asyncio.ensure_future(self._run_event(cx, event))
-            self._in_flight[key] = task
-            task.add_done_callback(lambda _, key=key: self._landed(cx, key))  # type: ignore[misc]
-        return now + _IDLE_S
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._landed, cx, event))
 
-    def _landed(self, cx: Context, key: tuple[float, str]) -> None:
-        self._in_flight.pop(key, None)
-        cx.door.doorbell.ring(ASYNC_DOORBELL)
+    def _landed(self, cx: Context, event: AsyncEvent, task: asyncio.Task[Landing]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        failed = task.exception()
+        if failed is not None:
+            log.error("an event of %s could not be dealt with", event.function, exc_info=failed)
+        landing: Landing = "throttled" if failed is not None else task.result()
+        self._queues.landed(event, cx.clock.now(), throttled=landing == "throttled")
+        if failed is None:
+            self._start_due(cx)
+        if landing != "done":
+            # It is in its queue again: the worker itself looks for what comes due later.
+            cx.door.doorbell.ring(ASYNC_DOORBELL)
 
-    async def _run_event(self, cx: Context, event: AsyncEvent) -> None:
+    async def _run_event(self, cx: Context, event: AsyncEvent) -> Landing:
         with self._functions.under_way():
-            await self._try_event(cx, event)
+            return await self._try_event(cx, event)
 
-    async def _try_event(self, cx: Context, event: AsyncEvent) -> None:
+    async def _try_event(self, cx: Context, event: AsyncEvent) -> Landing:
+        """Run an event and keep what came of it."""
         name = FunctionName(event.account, event.region, event.function, event.qualifier)
         acting = cx.acting(cx.principal, account=event.account, region=event.region)
         read = acting.read()
@@ -100,7 +128,7 @@ class AsyncWorker:
             function = find_function(read, name)
         except AwsError:
             await acting.transact(_forget, event)  # it was deleted meanwhile
-            return
+            return "done"
         config = read.get(
             EVENT_CONFIGS,
             event.account,
@@ -112,14 +140,14 @@ class AsyncWorker:
             role = await self._functions.session(acting, function.role, function.name)
         except AwsError:
             await acting.transact(_put_off, event)  # the role is being changed, or gone
-            return
+            return "throttled"
         giving_up = _GivingUp(role, function, config)
         if settings_of(read, name).reserved_concurrency == 0:
             await acting.transact(_give_up, event, giving_up, "ZeroReservedConcurrency")
-            return
+            return "done"
         if acting.clock.now() - event.accepted_at > _age_s_max(config):
             await acting.transact(_give_up, event, giving_up, "EventAgeExceeded")
-            return
+            return "done"
         try:
             version, outcome = await run_function(
                 acting,
@@ -132,12 +160,25 @@ class AsyncWorker:
             )
         except RecursiveInvocationException:
             await acting.transact(_give_up, event, giving_up, "RecursiveInvocation")
-            return
+            return "done"
         except AwsError:
             # Throttled, or Serein's own trouble: again a little later, without counting it as a try.
             await acting.transact(_put_off, event)
-            return
+            return "throttled"
         await acting.transact(_conclude, event, giving_up, version, outcome)
+        return "done" if outcome.error is None else "later"
+
+
+async def _move_over(cx: Context) -> None:
+    """What an older Serein has left in the table without queues."""
+    while next(iter(cx.read().scan(ASYNC_EVENTS, limit=1)), None) is not None:
+        await cx.transact(_move_some)
+
+
+def _move_some(tx: Tx) -> None:
+    for event in list(tx.scan(ASYNC_EVENTS, limit=_MOVED_AT_ONCE)):
+        tx.put(ASYNC_QUEUE, event)
+        tx.delete(ASYNC_EVENTS, event.due_at, event.id)
 
 
 class _GivingUp(NamedTuple):
@@ -180,18 +221,18 @@ def _conclude(tx: Tx, event: AsyncEvent, told: _GivingUp, version: str, outcome:
         _give_up(tx, tried, told, "EventAgeExceeded")
     else:
         _forget(tx, event)
-        tx.put(ASYNC_EVENTS, msgspec.structs.replace(tried, due_at=tx.now + delay_s))
+        tx.put(ASYNC_QUEUE, msgspec.structs.replace(tried, due_at=tx.now + delay_s))
 
 
 def _forget(tx: Tx, event: AsyncEvent) -> None:
-    tx.delete(ASYNC_EVENTS, event.due_at, event.id)
+    tx.delete(ASYNC_QUEUE, event.account, event.region, event.function, event.due_at, event.id)
 
 
 def _put_off(tx: Tx, event: AsyncEvent) -> None:
     _forget(tx, event)
     delay_s = min(THROTTLE_DELAY_S_MAX, 2.0**event.throttles)
     tx.put(
-        ASYNC_EVENTS,
+        ASYNC_QUEUE,
         msgspec.structs.replace(event, due_at=tx.now + delay_s, throttles=event.throttles + 1),
     )
 

@@ -1,0 +1,15 @@
+// What functions are written against: the names and signatures of aws-lambda-java-core.
+// https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
+package com.amazonaws.services.lambda.runtime;
+
+public interface Client {
+  String getInstallationId();
+
+  String getAppTitle();
+
+  String getAppVersionName();
+
+  String getAppVersionCode();
+
+  String getAppPackageName();
+}

@@ -1,0 +1,13 @@
+// What functions are written against: the names and signatures of aws-lambda-java-core.
+// https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
+package com.amazonaws.services.lambda.runtime;
+
+import java.util.Map;
+
+public interface ClientContext {
+  Client getClient();
+
+  Map<String, String> getCustom();
+
+  Map<String, String> getEnvironment();
+}

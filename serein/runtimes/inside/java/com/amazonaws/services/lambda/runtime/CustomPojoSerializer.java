@@ -1,0 +1,15 @@
+// What functions are written against: the names and signatures of aws-lambda-java-core.
+// https://docs.aws.amazon.com/lambda/latest/dg/java-handler.html
+package com.amazonaws.services.lambda.runtime;
+
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.reflect.Type;
+
+public interface CustomPojoSerializer {
+  <T> T fromJson(InputStream input, Type type);
+
+  <T> T fromJson(String input, Type type);
+
+  <T> void toJson(T value, OutputStream output, Type type);
+}
