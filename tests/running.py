@@ -18,6 +18,9 @@ START_S_MAX = 20.0
 class RunningSerein:
     """`with RunningSerein(data) as serein: serein.endpoint`. `data` None keeps everything in memory."""
 
+    program = "serein.cli.main"
+    """The module to run."""
+
     def __init__(self, data: Path | None, *options: str, port: int = 0) -> None:
         self._where = ["--ephemeral"] if data is None else ["--data", str(data)]
         self.data = data
@@ -40,7 +43,7 @@ class RunningSerein:
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        command = [sys.executable, "-m", "serein.cli.main", "up", "--port", str(self._port)]
+        command = [sys.executable, "-m", self.program, "up", "--port", str(self._port)]
         self.process = subprocess.Popen(
             [*command, *self._where, *self._options], stdout=subprocess.PIPE, text=True
         )

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from serein.assembly.config import Config, StartFailure
 from serein.assembly.house import House, blob_holders
+from serein.assembly.premises import Premises
 
-__all__ = ["Config", "House", "StartFailure", "blob_holders"]
+__all__ = ["Config", "House", "Premises", "StartFailure", "blob_holders"]

@@ -37,6 +37,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """`required`: functions run sandboxed or not at all. `off`: as plain processes."""
     processes_max: int = 64
     """How many functions run at a time."""
+    functions_reach: tuple[tuple[str, int], ...] = ()
+    """Addresses and ports of this machine that functions may connect to."""
     free_bytes_min: int | None = None
     """Less free on the disk of `data`, and only what removes is written. None: 200 MB, at most 5 % of the disk."""
     ephemeral: bool = False

@@ -8,15 +8,15 @@ import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from serein.assembly.config import Config, StartFailure
-from serein.assembly.stores import Handler, Lift, make_store
+from serein.assembly.listening import listen, tls_maker
+from serein.assembly.stores import Handler, Lift, is_usable, make_store
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
-from serein.base.later import later
 from serein.base.virtual_clock import VirtualClock
 from serein.front.access_pages import AccessPages
 from serein.front.aws_api import AwsApi
@@ -29,6 +29,7 @@ from serein.front.house import Front
 from serein.front.house_pages import HousePages
 from serein.front.outbound import Outbound
 from serein.front.server import Server
+from serein.front.snapshots_room import SnapshotKeeper, SnapshotsRoom
 from serein.kernel.access_log import AccessLog
 from serein.kernel.authorise import Authoriser
 from serein.kernel.calls import Principal, Scope, root_of, service_principal
@@ -50,8 +51,10 @@ from serein.services import (
     apigatewayv2,
     applicationautoscaling,
     cloudformation,
+    dax,
     dynamodb,
     dynamodbstreams,
+    ecr,
     iam,
     lambda_,
     logs,
@@ -67,11 +70,6 @@ from serein.store.memory import MemoryStore
 from serein.store.sqlite.shared import SharedSqliteStore
 from serein.wire.http import HttpRequest, HttpResponse
 from serein.wire.models import Wire
-
-if TYPE_CHECKING:
-    from serein.assembly import certificates
-else:
-    certificates = later("serein.assembly.certificates")
 
 
 class House:
@@ -89,9 +87,11 @@ class House:
         randomness: Randomness | None = None,
         crew: Crew | None = None,
         store: Store | None = None,
+        snapshots: SnapshotKeeper | None = None,
     ) -> None:
         self.config = config
         self.crew = crew
+        self._snapshots = snapshots
         self.clock = clock or (VirtualClock() if config.development else SystemClock())
         self.randomness = randomness or SystemRandomness()
         is_alone = crew is None and config.store is None
@@ -109,6 +109,7 @@ class House:
         self.functions = Functions(
             self._pool_settings(), crew.siblings if crew is not None else None
         )
+        self.dax_caches = dax.Caches()
         self.registry = Registry(self._services())
         self.wire = Wire(self.registry.services)
         self.dispatch = Dispatch(
@@ -144,12 +145,15 @@ class House:
 
     def _services(self) -> list[Service]:
         """Every service, named once."""
+        tls = tls_maker(self.config, self.clock)
         return [
             apigatewayv2.service(),
             applicationautoscaling.SERVICE,
             cloudformation.SERVICE,
+            dax.service(self.dax_caches, tls, eager=self._lift is None),
             dynamodb.service(limited=self.config.dynamodb_limits),
             dynamodbstreams.SERVICE,
+            ecr.SERVICE,
             iam.service(self.identities),
             lambda_.service(self.functions),
             logs.SERVICE,
@@ -175,6 +179,7 @@ class House:
             processes_max=config.processes_max,
             isolate=config.isolation != "off",
             required=config.isolation == "required",
+            reachable=config.functions_reach,
         )
         return settings if self.crew is None else self.crew.share_of(settings)
 
@@ -199,7 +204,7 @@ class House:
             trail=self.trail,
             services=self.registry.services,
             isolation=self.isolation,
-            ready=lambda: self._is_ready,
+            ready=lambda: self._is_ready and is_usable(self.store),
             reset=self.reset if config.is_ephemeral else None,
             room=lambda: self.store.room(),
             figures=self.figures,
@@ -221,6 +226,7 @@ class House:
             rooms={
                 "/_serein/clock": ClockRoom(self.clock, self.development.timekeeper).room(),
                 "/_serein/faults": FaultsRoom(self.development.fault_book, self.registry).room(),
+                "/_serein/snapshots": SnapshotsRoom(self._snapshots).room(),
             },
         )
         if self.crew is not None and self.leasing is not None:
@@ -317,24 +323,7 @@ class House:
         config = self.config
         self.server = server = Server(self._handler(self.front.handle), clock=self.clock)
         try:
-            if self.crew is not None:
-                port = server.share(sockets[0], self.crew.siblings)
-            else:
-                port = await server.listen(config.host, config.port)
-            if config.tls_port is not None and self.crew is not None:
-                server.share(
-                    sockets[1],
-                    self.crew.siblings,
-                    tls=certificates.tls_context(config, self.clock.wall()),
-                    tls_only=True,
-                )
-            elif config.tls_port is not None:
-                await server.listen(
-                    config.host,
-                    config.tls_port,
-                    tls=certificates.tls_context(config, self.clock.wall()),
-                    tls_only=True,
-                )
+            port = await listen(server, config, sockets, self.crew, self.clock.wall())
         except OSError as error:
             await self.stop()
             raise StartFailure(
@@ -342,10 +331,20 @@ class House:
                 "Is another Serein running? Choose a free port with --port."
             ) from error
         host = f"[{config.host}]" if ":" in config.host else config.host
-        self.endpoint = f"http://{host}:{port}"
+        self._answer_at(f"http://{host}:{port}")
+
+    def _answer_at(self, endpoint: str) -> None:
+        self.endpoint = endpoint
         self.functions.settings = msgspec.structs.replace(
-            self.functions.settings, endpoint=self.endpoint
+            self.functions.settings, endpoint=endpoint
         )
+
+    async def take_over(self, server: Server, endpoint: str) -> None:
+        """As `start`, with the listeners and connections of a house that has left."""
+        await self.open()
+        self.server = server
+        self._answer_at(endpoint)
+        server.go_on(self._handler(self.front.handle), self.clock)
 
     async def _check_isolation(self) -> None:
         if self.config.isolation != "required":
@@ -365,6 +364,11 @@ class House:
         if self.server is not None:
             linger_s = 0.0 if self.crew is None else LINGER_S
             await self.server.stop(self.config.grace_s, linger_s)
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Stop everything but the server, which has been stopped, or is for another house to take over."""
+        self._is_ready = False
         await self.workers.stop()
         if self.leasing is not None:
             with contextlib.suppress(StoreUnavailable):
@@ -391,10 +395,11 @@ class House:
 
     def figures(self) -> list[str]:
         """What the house counts besides calls, as lines of Prometheus' text format."""
-        lines = list(self.sweeper.prometheus())
+        lines = [*self.sweeper.prometheus(), *self.dax_caches.prometheus()]
         room = self.store.room()
         if room is not None:
             lines += room.prometheus()
+        lines += self.functions.meter.prometheus()
         return lines
 
     def isolation(self) -> dict[str, object]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from serein.assembly.stores import blobs_at
 from serein.cli.bucket_vault import BucketVault
 from serein.cli.durations import Moment
 from serein.cli.keeping import (
     address_of,
-    blobs_at,
     blobs_option,
     bytes_text,
     data_option,

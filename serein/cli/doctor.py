@@ -42,6 +42,7 @@ def command(
     """
     sections: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("Machine", lambda: doctor_machine.findings(host, port)),
+        ("Languages", doctor_machine.languages),
         ("Sandbox", lambda: iter(asyncio.run(doctor_machine.sandbox()))),
     ]
     if store is not None and is_url(store):

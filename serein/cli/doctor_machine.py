@@ -20,6 +20,7 @@ from serein.base.clock import SystemClock
 from serein.base.ids import SystemRandomness
 from serein.cli.doctor_findings import Finding
 from serein.cli.keeping import bytes_text
+from serein.runtimes.languages import missing, stand_in
 from serein.runtimes.pool import probe_isolation
 
 FILES_MIN = 4096
@@ -111,6 +112,19 @@ def _port(host: str, port: int) -> Finding:
                 f"port {port} of {host} cannot be had: {error.strerror}",
                 "stop what listens there, or choose another one with --port",
             )
+
+
+def languages() -> Iterator[Finding]:
+    """Which runtimes of functions run here, besides Python and custom ones."""
+    for runtime in ("nodejs22.x", "java21", "ruby3.4"):
+        words = missing(runtime)
+        other = "" if words else stand_in(runtime)
+        if words:
+            yield Finding("warn", words, "install it, if there are such functions")
+        elif other:
+            yield Finding("ok", f"{runtime} functions run on {other}")
+        else:
+            yield Finding("ok", f"{runtime} functions run here")
 
 
 def _is_serein(host: str, port: int) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from serein.assembly import blob_holders
+from serein.assembly.stores import blobs_at
 from serein.cli.doctor_findings import Finding
-from serein.cli.keeping import blobs_at, bytes_text
+from serein.cli.keeping import bytes_text
 from serein.kernel.missing_blobs import BlobFindings, check_blobs
-from serein.store.errors import StoreError
+from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
 from serein.store.keeping.addresses import opened_store
 from serein.store.keeping.checks import TableFindings, check_file, check_tables
 from serein.store.keeping.copying import sums_of
@@ -27,6 +28,7 @@ SYNC_S_TOO_QUICK = 0.000_02
 SYNC_S_SLOW = 0.02
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs")
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")
+NEWER = "use the Serein that wrote it, or go back to a snapshot or backup of before"
 RESTORE = "restore the last backup (serein restore) or snapshot (serein snapshot restore)"
 
 
@@ -38,8 +40,11 @@ def directory(data: Path, *, reads: bool) -> Iterator[Finding]:
         return
     try:
         connect(data).close(True)
+    except StoreDamaged as error:
+        yield Finding("bad", str(error), f"{RESTORE}, or choose another directory with --data")
+        return
     except StoreError as error:
-        yield Finding("bad", str(error))
+        yield Finding("bad", str(error), NEWER if isinstance(error, StoreFormatTooNew) else "")
         return
     yield _owner(data)
     yield from _rights(data)

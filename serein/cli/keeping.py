@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +12,14 @@ import click
 
 from serein.assembly import blob_holders
 from serein.kernel.missing_blobs import named_blobs
-from serein.store.blobs import Blobs
 from serein.store.errors import StoreError
-from serein.store.keeping.sources import look_into
+from serein.store.keeping.sources import is_in_use, look_into
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 DATA = Path(".serein")
+ENDPOINT = "endpoint"
+"""The file in a data directory that says where its server answers; it holds while the directory is locked."""
 
 
 def data_option(function: F) -> F:
@@ -59,13 +58,27 @@ def blobs_option(name: str, what: str) -> Callable[[F], F]:
     )
 
 
-def blobs_at(url: str | None) -> Blobs | None:
-    """The blobs in a bucket; None for those in the store itself. Raises StoreError."""
-    if url is None:
-        return None
-    module: Any = importlib.import_module("serein.front.bucket_blobs")
-    blobs: Blobs = module.BucketBlobs(module.bucket_of(url, os.environ))
-    return blobs
+def leave_endpoint(data: Path | None, endpoint: str) -> None:
+    """Leave word in a data directory of where its server answers."""
+    if data is not None:
+        with contextlib.suppress(OSError):
+            (data / ENDPOINT).write_text(f"{endpoint}\n")
+
+
+def endpoint_in(data: Path) -> str | None:
+    """Where the server that owns a data directory answers; None when none does. Raises ClickException."""
+    with one_line():
+        if not is_in_use(data):
+            return None
+    try:
+        found = (data / ENDPOINT).read_text().strip()
+    except OSError:
+        found = ""
+    if not found.startswith("http"):
+        raise click.ClickException(
+            f"{data} is in use, and it is not known where its server answers: say it with --endpoint, or stop it."
+        )
+    return found
 
 
 def address_of(data: Path, store: str | None) -> str:

@@ -62,14 +62,14 @@ def serein() -> None:
 def main() -> None:
     """Run the command; whatever goes wrong is one line on stderr, never a traceback."""
     try:
-        serein.main(prog_name="serein", standalone_mode=False)
+        # An `Exit` that a command raises comes back as its code.
+        code = serein.main(prog_name="serein", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -6,7 +6,8 @@ import time
 
 import click
 
-from serein.cli.keeping import blobs_at, blobs_option, bytes_text, run
+from serein.assembly.stores import blobs_at
+from serein.cli.keeping import blobs_option, bytes_text, run
 from serein.store.keeping.addresses import opened_source, opened_store
 from serein.store.keeping.copying import Copied, copy_store
 

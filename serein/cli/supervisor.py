@@ -41,6 +41,8 @@ STUCK_S_MAX = 60.0
 """A worker whose loop has not gone round for so long is killed and replaced."""
 MARGIN_S = 3.0
 """Beyond the grace for requests, until workers that do not stop are killed."""
+HOLD_S_MAX = 5.0
+"""A worker that does not hold within so long, while another is to be alone, is killed and replaced."""
 TICK_S = 0.5
 _READ_BYTES = 262_144
 
@@ -96,6 +98,10 @@ class Supervisor:
         self._rolling: list[int] = []
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
+        self._alone_for: Worker | None = None
+        """Who asked that all hold, so that nobody else has the store open."""
+        self._held: set[int] = set()
+        self._hold_until = 0.0
 
     # The parent's round.
 
@@ -219,6 +225,11 @@ class Supervisor:
             self._selector.unregister(worker.line)
         worker.line.close()
         self._siblings.clear(worker.slot)
+        self._held.discard(worker.slot)
+        if self._alone_for is worker:
+            self._go_on()
+        else:
+            self._look_whether_alone()
         # What it still had to say to the others is lost: they look for themselves.
         for other in self._workers.values():
             self._siblings.say(other.slot, b"?")
@@ -261,7 +272,7 @@ class Supervisor:
     def _look_after(self) -> None:
         now = time.monotonic()
         for slot, due in list(self._due.items()):
-            if due <= now:
+            if due <= now and self._alone_for is None:
                 del self._due[slot]
                 self._spawn(slot)
         for worker in self._workers.values():
@@ -270,6 +281,7 @@ class Supervisor:
                 worker.beats, worker.beaten_at = beats, now
             limit_s = self._stuck_s_max if worker.ready_at else START_S_MAX
             is_late = self._stopping_until is not None and now > self._stopping_until
+            is_late = is_late or self._keeps_others_waiting(worker, now)
             if is_late or now - worker.beaten_at > limit_s:
                 if not is_late:
                     click.echo(
@@ -308,6 +320,13 @@ class Supervisor:
                 self._roll()
             case ["failed", words]:
                 worker.failure = words
+            case ["hold"]:
+                self._hold(worker)
+            case ["held"]:
+                self._held.add(worker.slot)
+                self._look_whether_alone()
+            case ["go on"] if worker is self._alone_for:
+                self._go_on()
             case ["ask", number, topic]:
                 others = [w for w in self._workers.values() if w is not worker and w.ready_at]
                 self._tell(worker, "expect", number, len(others))
@@ -315,6 +334,33 @@ class Supervisor:
                     self._tell(other, "asked", worker.slot, number, topic)
             case ["answer", asker, number, answer] if asker in self._workers:
                 self._tell(self._workers[asker], "answered", number, worker.slot, answer)
+
+    # All hold while one of them exchanges what lies below all (`assembly/premises.py`).
+
+    def _hold(self, worker: Worker) -> None:
+        if self._alone_for is not None or self._stopping_until is not None:
+            self._tell(worker, "order", "busy")
+            return
+        self._alone_for = worker
+        self._held.clear()
+        self._hold_until = time.monotonic() + HOLD_S_MAX
+        for one in self._workers.values():
+            self._tell(one, "order", "hold")
+
+    def _look_whether_alone(self) -> None:
+        worker = self._alone_for
+        if worker is not None and self._held >= self._workers.keys():
+            self._hold_until = float("inf")
+            self._tell(worker, "order", "alone")
+
+    def _go_on(self) -> None:
+        self._alone_for = None
+        for one in self._workers.values():
+            self._tell(one, "order", "go on")
+
+    def _keeps_others_waiting(self, worker: Worker, now: float) -> bool:
+        is_waited_for = self._alone_for is not None and worker.slot not in self._held
+        return is_waited_for and now > self._hold_until
 
     def _tell(self, worker: Worker, *message: object) -> None:
         try:

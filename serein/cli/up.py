@@ -14,9 +14,11 @@ from pathlib import Path
 import click
 import uvloop
 
-from serein.assembly import Config, House, StartFailure
+from serein.assembly import Config, House, Premises, StartFailure
 from serein.cli.age import age_s
+from serein.cli.keeping import leave_endpoint
 from serein.cli.many import WorkerCount, run_workers
+from serein.cli.peers import PeerAddress
 
 WILDCARDS = ("0.0.0.0", "::", "")
 GARBAGE_THRESHOLD = 5_000
@@ -103,6 +105,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     help="How many functions run at a time; further calls wait for their turn.",
 )
 @click.option(
+    "--functions-reach",
+    type=PeerAddress(),
+    multiple=True,
+    help="A server on this machine that functions may connect to (a database: 127.0.0.1:5432).",
+)
+@click.option(
     "--keep-free",
     type=click.IntRange(0),
     help="Megabytes to leave free on the disk of --data: with less, only what removes is written. "
@@ -128,6 +136,7 @@ def command(
     dynamodb_limits: bool,
     isolation: str,
     max_processes: int,
+    functions_reach: tuple[tuple[str, int], ...],
     keep_free: int | None,
     example: Path | None,
     verbose: bool,
@@ -149,9 +158,7 @@ def command(
         raise click.UsageError(
             f"--auth {auth} is for loopback only; to listen on {host} use --auth strict."
         )
-    if blobs and not store:
-        raise click.UsageError("--blobs goes with --store; in a data directory blobs are files.")
-    _check_usage(account, together=bool(store) and (ephemeral or workers != 1))
+    _check_usage(account, store, blobs, alone=ephemeral or workers != 1)
     config = Config(
         host=host,
         port=port,
@@ -168,6 +175,7 @@ def command(
         dynamodb_limits=dynamodb_limits,
         isolation=isolation,
         processes_max=max_processes,
+        functions_reach=functions_reach,
         free_bytes_min=None if keep_free is None else keep_free * 1_000_000,
         development=dev or (ephemeral and auth != "strict"),
     )
@@ -190,10 +198,12 @@ def _begin_log(verbose: bool) -> None:
     )
 
 
-def _check_usage(account: str, *, together: bool) -> None:
+def _check_usage(account: str, store: str | None, blobs: str | None, *, alone: bool) -> None:
     if len(account) != 12 or not account.isdigit():
         raise click.UsageError(f"--account wants 12 digits, not {account!r}.")
-    if together:
+    if blobs and not store:
+        raise click.UsageError("--blobs goes with --store; in a data directory blobs are files.")
+    if store and alone:
         raise click.UsageError(
             "--store does not go with --ephemeral or --workers: start another node on the same database."
         )
@@ -206,13 +216,20 @@ def _tune() -> None:
 
 
 async def _serve(config: Config, example: Path | None) -> None:
-    house = House(config)
-    await house.start()
-    _tune()
     stop = asyncio.Event()
+    failures: list[str] = []
+
+    def fail(words: str) -> None:
+        failures.append(words)
+        stop.set()
+
+    premises = Premises(config, tune=_tune, on_failure=fail)
+    await premises.start()
+    house = premises.house
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    leave_endpoint(config.data, house.endpoint)
     where = house.whereabouts()
     click.echo(f"Serein answers at {house.endpoint} ({where}, started in {age_s():.2f} s)")
     for warning in house.warnings():
@@ -224,7 +241,9 @@ async def _serve(config: Config, example: Path | None) -> None:
     finally:
         if deploying is not None:
             deploying.cancel()
-        await house.stop()
+        await premises.stop()
+    if failures:
+        raise StartFailure(failures[0])
 
 
 def _deploying(example: Path, endpoint: str) -> list[str]:

@@ -9,6 +9,7 @@ body or a Context operation runs as a task of the front.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any
@@ -112,6 +113,14 @@ class AwsApi:
         if isinstance(answer, asyncio.Future):
             return self._when_durable(answer, operation, target, request, request_id)
         return self._when_done(answer, operation, target, request, request_id)
+
+    def unavailable(self, request: HttpRequest) -> HttpResponse:
+        """The service's own words for that nothing can be stored at the moment."""
+        target: Target | None = None
+        with contextlib.suppress(Exception):
+            target = self._wire.identify(request)
+        error = StoreUnavailable("the house is being restored")
+        return self._refused(error, new_uuid(self._dispatch.randomness), target, request)
 
     def authenticate(self, request: HttpRequest, service: str) -> tuple[Principal, str]:
         """Who signed a request to a site, and the region signed for. Raises AwsError."""

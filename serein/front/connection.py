@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import cast
 
 from serein.front.bodies import BodyTimeout, ClientDisconnected, close_iterator
@@ -35,8 +35,8 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         """Whether input is ignored: the connection is about to close."""
         self._closed = False
-        self._paused = False
-        self._write_paused = False
+        self._streams = False  # An answer has begun whose body comes piece by piece.
+        self._paused = self._write_paused = False
         self._drained: asyncio.Future[None] | None = None
         self._linger_until = 0.0
         self._head_since = 0.0
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
     def _answered(self, future: asyncio.Future[HttpResponse]) -> None:
         """The future that the handler gave is done."""
         exchange = self._current
-        if self._closed or exchange is None:
+        if self._closed or exchange is None or future is not self._answering:
             if not future.cancelled():
                 future.exception()  # Seen: nobody is left to tell.
             return
@@ -201,11 +201,12 @@ class Connection(asyncio.Protocol):
         try:
             response = await answer
         except asyncio.CancelledError:
-            self._transport.abort()
+            if self._current is exchange:  # Not given up: cut off.
+                self._transport.abort()
             raise
         except Exception as error:
             response = self._failure(exchange, error)
-        if self._closed:
+        if self._closed or self._current is not exchange:
             return
         if type(response.body) is bytes:
             self._write_whole(exchange, response, response.body)
@@ -274,6 +275,7 @@ class Connection(asyncio.Protocol):
             failure = self._failure(exchange, error)
             self._write_whole(exchange, failure, cast(bytes, failure.body))
             return
+        self._streams = True
         self._transport.write(head.raw)
         bodiless = exchange.request.method == "HEAD" or head.body_bytes == 0
         bodiless = bodiless or response.status in (204, 304)
@@ -318,6 +320,7 @@ class Connection(asyncio.Protocol):
         """The answer is written; what comes next?"""
         waited = self._answering is not None or self._unread or self._queue
         self._current = self._answering = None
+        self._streams = False
         body = exchange.body
         if not keep_alive:
             if body is not None:
@@ -426,8 +429,22 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def leave(self, at_once: bool) -> None:
-        reader = self._reader
         if at_once:
             self._transport.abort()
-        elif not (self._current or self._queue or reader.in_head or reader.in_body):
+        elif not (self._current or self._queue or self._reader.in_head or self._reader.in_body):
             self._shut()
+
+    def under_way(self) -> HttpRequest | None:
+        return None if self._current is None else self._current.request
+
+    def give_up(self, refuse: Callable[[HttpRequest], HttpResponse]) -> None:
+        exchange, answering = self._current, self._answering
+        if exchange is None or answering is None or self._closed:
+            return
+        if self._streams:
+            return self._transport.abort()
+        if exchange.body is not None and not exchange.body.complete:
+            exchange.body.fail(ClientDisconnected())
+        response = refuse(exchange.request)
+        self._write_whole(exchange, response, cast(bytes, response.body))
+        answering.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, TypeAlias
 
 from serein.base.clock import Clock
@@ -15,6 +15,11 @@ from serein.wire.http import HttpRequest, HttpResponse
 
 Handler: TypeAlias = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 """Answers at once, or gives a future or coroutine that will. What it raises becomes a 500."""
+
+HELD_S_MAX = 10.0
+"""How long a request waits for a handler that is being replaced; then it is refused."""
+
+HOLD_LOOK_S = 0.005
 
 _NAMES_KEPT_MAX = 1024
 _SLOTS = 8
@@ -29,6 +34,14 @@ class Timed(Protocol):
 
     def leave(self, at_once: bool) -> None:
         """The server stops: close when idle; whatever is under way finishes, or with `at_once` is cut off."""
+        ...
+
+    def under_way(self) -> HttpRequest | None:
+        """The request that is being answered at the moment, if any."""
+        ...
+
+    def give_up(self, refuse: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Answer that request by `refuse` now, whatever its handler is still doing; one whose answer has begun is cut off."""
         ...
 
 
@@ -58,6 +71,7 @@ class Desk:
         self._next_slot = 0
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
+        self._let_go: asyncio.Future[None] | None = None
         self.on_count: Callable[[], None] | None = None
         """Called when a connection has come or gone."""
 
@@ -129,6 +143,48 @@ class Desk:
                 one.leave(at_once=True)
             await self._wait_until_empty(1.0)
         return gone
+
+    # A handler that takes another's place.
+
+    async def hold(
+        self,
+        grace_s: float,
+        refuse: Callable[[HttpRequest], HttpResponse],
+        spared: Callable[[HttpRequest], bool] = lambda request: False,
+    ) -> None:
+        """Let new requests wait, and those under way finish (but those that are `spared`); what has not within `grace_s` gets `refuse`'s answer."""
+        self._let_go = let_go = self.loop.create_future()
+
+        async def wait(request: HttpRequest) -> HttpResponse:
+            await asyncio.wait([let_go], timeout=HELD_S_MAX)
+            if not let_go.done():
+                return refuse(request)
+            answer = self.handler(request)
+            return await answer if isinstance(answer, Awaitable) else answer
+
+        begun = {id(request): request for _, request in self._under_way() if not spared(request)}
+        self.handler = wait
+        until = self.monotonic() + grace_s
+        while (left := self._still(begun)) and self.monotonic() < until:
+            await asyncio.sleep(HOLD_LOOK_S)
+        for one in left:
+            one.give_up(refuse)
+
+    def go_on(self, handler: Handler, clock: Clock) -> None:
+        """Answer by `handler` from now on, first what has waited."""
+        self.handler = handler
+        self.heads = Heads(clock)
+        if self._let_go is not None and not self._let_go.done():
+            self._let_go.set_result(None)
+
+    def _under_way(self) -> Iterator[tuple[Timed, HttpRequest]]:
+        for one in self._slot_of:
+            request = one.under_way()
+            if request is not None:
+                yield one, request
+
+    def _still(self, begun: dict[int, HttpRequest]) -> list[Timed]:
+        return [one for one, request in self._under_way() if id(request) in begun]
 
     async def _wait_until_empty(self, wait_s: float) -> bool:
         if not self._slot_of:

@@ -41,7 +41,7 @@ class Hosts:
         path = request.path
         if path != "/":
             for prefix, site in self._by_prefix:
-                if path.startswith(prefix):
+                if path.startswith(prefix) and (site.wants is None or site.wants(request)):
                     return site, ""
         return None
 

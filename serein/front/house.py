@@ -49,6 +49,14 @@ class Front:
                 return page
         return self._api.handle(request)
 
+    def unavailable(self, request: HttpRequest) -> HttpResponse:
+        """The refusal of a request for which there is no house at the moment: clients come again."""
+        if self._hosts.site_of(request) is not None:
+            return json_response({"message": "Service Unavailable"}, 503)
+        if request.path.startswith("/_serein/"):
+            return json_response({"message": "The house is being restored."}, 503)
+        return self._api.unavailable(request)
+
     async def _visit(self, site: Site, name: str, request: HttpRequest) -> HttpResponse:
         cx = self.context_of(request)
         try:

@@ -25,6 +25,7 @@ from serein.front.connection import Connection
 from serein.front.desk import Desk, Handler
 from serein.front.limits import Limits
 from serein.front.tls import TlsProtocol
+from serein.wire.http import HttpRequest, HttpResponse
 
 BACKLOG = 1024
 
@@ -107,6 +108,19 @@ class Server:
             listener.close()
         self._listeners.clear()
         return await self._desk.empty(grace_s, linger_s)
+
+    async def hold(
+        self,
+        grace_s: float,
+        refuse: Callable[[HttpRequest], HttpResponse],
+        spared: Callable[[HttpRequest], bool] = lambda request: False,
+    ) -> None:
+        """Keep every connection, let new requests wait for `go_on` and those under way finish; `Desk.hold` says how."""
+        await self._desk.hold(grace_s, refuse, spared)
+
+    def go_on(self, handler: Handler, clock: Clock) -> None:
+        """Answer by another handler from now on."""
+        self._desk.go_on(handler, clock)
 
     @property
     def connections_count(self) -> int:

@@ -19,6 +19,7 @@ from serein.kernel.hub import Hub
 from serein.kernel.leasing import Leasing
 from serein.runtimes.pool import PoolSettings
 from serein.store.interface import Store
+from serein.store.keeping.restoring import tidy
 from serein.store.sqlite.shared import TURN, SharedSqliteStore, prepare
 from serein.store.tables import FORMS
 
@@ -35,6 +36,7 @@ def prepared(directory: Path) -> Iterator[None]:
     """Hold a data directory for a crew to come, its store made ready. Raises StoreError with words for the user."""
     lock = prepare(directory)
     try:
+        tidy(directory)
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -56,6 +58,7 @@ class Crew:
     def close(self) -> None:
         """Hear them no more."""
         self.siblings.detach()
+        self.siblings.begin_anew()
 
     def store_in(self, directory: Path, free_bytes_min: int | None) -> SharedSqliteStore:
         """The store that all share."""

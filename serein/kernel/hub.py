@@ -35,7 +35,7 @@ class Asked:
 
 class Hub:
     """One process's end of the line to the supervisor. `on_gone` is called when a sibling has ended, with its owner id;
-    `on_orphaned` when the supervisor has."""
+    `on_orphaned` when the supervisor has; `on_order` with what the supervisor wants of everybody (`kernel/pausing.py`)."""
 
     def __init__(self, line: socket.socket, slot: int) -> None:
         self._line = line
@@ -48,6 +48,7 @@ class Hub:
         self._reading: asyncio.Task[None] | None = None
         self.on_gone: Callable[[str], None] = lambda owner: None
         self.on_orphaned: Callable[[], None] = lambda: None
+        self.on_order: Callable[[str], None] = lambda order: None
 
     @property
     def number(self) -> int:
@@ -118,6 +119,8 @@ class Hub:
                 if (asked := self._asked.get(number)) is not None:
                     asked.answers[slot] = answer
                     self._complete(asked)
+            case ["order", order]:
+                self.on_order(order)
             case ["gone", owner]:
                 self.on_gone(owner)
 

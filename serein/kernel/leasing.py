@@ -26,6 +26,7 @@ from serein.kernel.leases import (
     renew,
     still_holds,
 )
+from serein.kernel.members import Members, shares
 from serein.store.errors import StoreUnavailable
 from serein.store.interface import Snapshot, Store, Transaction
 
@@ -38,13 +39,11 @@ GONE_MAX = 1024
 log = logging.getLogger(__name__)
 
 
-def everything(name: str) -> bool:
-    """Wants every lease at once: for nodes that do not know how many they are."""
-    return True
-
-
 class Leasing:
     """The leases of one life of one process, `owner`. `prefers(name)`: whether a free one is to be ours first.
+
+    Without `prefers` the processes find out by themselves who is there, and share evenly (`members.py`): who has what
+    another is to have gives it back, so work spreads when a node comes, and moves on when one goes.
 
     Leases go by the clock of the world outside (`Clock.wall`): they are about processes, whatever time the house plays.
     """
@@ -55,7 +54,7 @@ class Leasing:
         clock: Clock,
         doorbell: Doorbell,
         owner: str,
-        prefers: Callable[[str], bool] = everything,
+        prefers: Callable[[str], bool] | None = None,
         lease_s: float = LEASE_S,
     ) -> None:
         self._store = store
@@ -63,10 +62,15 @@ class Leasing:
         self._doorbell = doorbell
         self._owner = owner
         self._prefers = prefers
+        self._members = Members(owner) if prefers is None else None
+        self._names: set[str] = set()
+        """Everything that was ever asked for here."""
+        self._shares: dict[str, str] = {}
+        self._beaten_at = float("-inf")
         self._lease_s = lease_s
         self._wanted: dict[str, asyncio.Future[Lease]] = {}
         self._held: dict[str, Lease] = {}
-        self._watches: dict[str, list[asyncio.Future[None]]] = {}
+        self._watches: dict[str, list[asyncio.Future[bool]]] = {}
         self._free_since: dict[str, float] = {}
         self._gone: set[str] = set()
         self._ended = False
@@ -83,17 +87,18 @@ class Leasing:
             return held
         wanted = self._wanted.get(name)
         if wanted is None:
+            self._names.add(name)
             wanted = self._wanted[name] = asyncio.get_running_loop().create_future()
             self._doorbell.ring_here(DOORBELL)
         return await asyncio.shield(wanted)
 
-    def watch(self, lease: Lease) -> asyncio.Future[None]:
-        """A future that completes when the lease is known to be lost."""
-        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def watch(self, lease: Lease) -> asyncio.Future[bool]:
+        """A future that completes when the lease is known to be lost; with whether it was given to another, as is right."""
+        lost: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if self._held.get(lease.name) == lease:
             self._watches.setdefault(lease.name, []).append(lost)
         else:
-            lost.set_result(None)
+            lost.set_result(False)
         return lost
 
     def note_gone(self, owner: str) -> None:
@@ -126,8 +131,10 @@ class Leasing:
         def give(tx: Transaction) -> None:
             for lease in held:
                 release(tx, lease)
+            if self._members is not None:
+                self._members.leave(tx)
 
-        if held:
+        if held or self._members is not None:
             await self._store.transact(give)
             self._doorbell.ring(DOORBELL)
 
@@ -137,15 +144,48 @@ class Leasing:
             return RENEW_S
         now = self._clock.wall()
         snapshot = self._store.snapshot()
+        beats = self._look_round(snapshot, now)
         names = [name for name in self._wanted if self._may_take(snapshot, name, now)]
-        due = [lease for lease in self._held.values() if self._is_due(snapshot, lease, now)]
-        if names or due:
-            taken, lost = await self._store.transact(lambda tx: self._work(tx, names, due, now))
+        given = self._to_hand_over(now)
+        kept = [lease for lease in self._held.values() if lease not in given]
+        due = [lease for lease in kept if self._is_due(snapshot, lease, now)]
+        if names or due or given or beats:
+            is_new = beats and self._beaten_at < 0
+            taken, lost = await self._store.transact(
+                lambda tx: self._work(tx, names, due, given, now)
+            )
+            self._beaten_at = now
             for lease in lost:
                 self._lose(lease)
+            for lease in given:
+                self._lose(lease, given=True)
             for lease in taken:
                 self._have(lease)
+            if given or is_new:
+                # Others are to look: there is something to take, or somebody to share with.
+                self._doorbell.ring(DOORBELL)
         return COURTESY_S if self._free_since else RENEW_S
+
+    def _look_round(self, snapshot: Snapshot, now: float) -> bool:
+        """See who is there, and who is to have what; whether it is time to show that this process is there, too."""
+        members = self._members
+        if members is None:
+            return False
+        members.look(snapshot, now)
+        self._shares = shares(self._names, members.alive(now))
+        return not 0 <= now - self._beaten_at < RENEW_S * 0.9
+
+    def _to_hand_over(self, now: float) -> list[Lease]:
+        """What we have and another is to have, who is certainly there to take it."""
+        members = self._members
+        if members is None:
+            return []
+        given = []
+        for lease in self._held.values():
+            heir = self._shares.get(lease.name, self._owner)
+            if heir != self._owner and members.is_fresh(heir, now):
+                given.append(lease)
+        return given
 
     def _may_take(self, snapshot: Snapshot, name: str, now: float) -> bool:
         """Whether a lease is free, and has been for long enough if another is to have it first."""
@@ -157,7 +197,11 @@ class Leasing:
             self._free_since.pop(name, None)
             return False
         since = self._free_since.setdefault(name, now)
-        return self._prefers(name) or not 0 <= now - since < COURTESY_S
+        if self._prefers is not None:
+            is_ours = self._prefers(name)
+        else:
+            is_ours = self._shares.get(name) == self._owner
+        return is_ours or not 0 <= now - since < COURTESY_S
 
     def _is_due(self, snapshot: Snapshot, lease: Lease, now: float) -> bool:
         term = snapshot.get(TERMS, lease.name)
@@ -165,10 +209,19 @@ class Leasing:
         return not is_fresh or not still_holds(snapshot, lease)
 
     def _work(
-        self, tx: Transaction, names: list[str], due: list[Lease], now: float
+        self,
+        tx: Transaction,
+        names: list[str],
+        due: list[Lease],
+        given: list[Lease],
+        now: float,
     ) -> tuple[list[Lease], list[Lease]]:
         """In one transaction: the leases taken, and those found lost."""
+        if self._members is not None:
+            self._members.beat(tx, now)
         lost = [lease for lease in due if renew(tx, lease, now, self._lease_s) is None]
+        for lease in given:
+            release(tx, lease)
         found = (
             acquire(tx, name, self._owner, now, self._lease_s, gone=self._gone) for name in names
         )
@@ -181,9 +234,9 @@ class Leasing:
         if wanted is not None and not wanted.done():
             wanted.set_result(lease)
 
-    def _lose(self, lease: Lease) -> None:
+    def _lose(self, lease: Lease, *, given: bool = False) -> None:
         if self._held.get(lease.name) == lease:
             del self._held[lease.name]
         for watch in self._watches.pop(lease.name, ()):
             if not watch.done():
-                watch.set_result(None)
+                watch.set_result(given)

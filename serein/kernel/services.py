@@ -37,6 +37,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     handle: Callable[[Context, HttpRequest, str], Awaitable[HttpResponse]]
     host_label: str = ""
     path_prefixes: tuple[str, ...] = ()
+    wants: Callable[[HttpRequest], bool] | None = None
+    """Whether a request below one of `path_prefixes` is its (None: each is), where an API has paths there, too."""
 
 
 class RawHttp(Protocol):

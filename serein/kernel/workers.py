@@ -78,8 +78,11 @@ async def _run_leased(
         if not ended:
             work.cancel()
             await asyncio.wait([work])
+        is_given = lost.done() and lost.result()
         lost.cancel()
     if ended:
         work.result()
+    elif is_given:
+        log.info("worker %s goes on in another process", name)
     else:
         log.warning("worker %s has lost its lease; it stopped and waits for it", name)

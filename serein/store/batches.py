@@ -18,8 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
+from serein.store.answers import Answer
 from serein.store.blobs import Blobs
 from serein.store.engine import Engine, H, Survey
 from serein.store.errors import StoreError, StoreFull, StoreUnavailable
@@ -47,34 +46,6 @@ TELL_EVERY_S = 5.0
 """How often the log says that nothing can be stored: a full disk is not to be filled with that."""
 
 log = logging.getLogger(__name__)
-
-
-class Answer(msgspec.Struct):
-    """What one caller will be told when its batch is durable."""
-
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
-    callbacks: list[Callable[[], None]] = []
-
-    def give(self) -> None:
-        """Run the callbacks, then tell the caller."""
-        for callback in self.callbacks:
-            try:
-                callback()
-            except Exception:
-                log.exception("an after_commit callback failed")
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-    def refuse(self, error: StoreUnavailable) -> None:
-        """Tell the caller that nothing was kept."""
-        if not self.future.done():
-            self.future.set_exception(error)
 
 
 class BatchedStore(Generic[H]):

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from serein.store.blob_files import BlobReader, BlobWriter, length_or_none
+from serein.store.blob_layout import BlobReader, BlobWriter, length_or_none
 from serein.store.blobs import BlobId, BlobMissing
 from serein.store.disk import Disk
 from serein.store.errors import StoreDamaged, StoreFull, StoreUnavailable
@@ -56,21 +56,30 @@ class FileBlobs:
         self._named: set[Path] = set()
         """Directories whose own names are known to be durable, whoever made them."""
         self._threads: ThreadPoolExecutor | None = None
+        self._is_closed = False
         self._offset_s = now() - time.monotonic()
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "serein-blobs")
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def open(self) -> None:
         """Remove what a crash broke off while it was being written."""
+        self.reopen()
         await self.tidy(0.0)
 
+    def reopen(self) -> None:
+        """Be ready (again)."""
+        self._is_closed = False
+
     def close(self) -> None:
-        """Let the threads end; later use starts new ones."""
+        """Wait for what is under way; later use is refused. When this returns nothing here changes any file."""
+        self._is_closed = True
         if self._threads is not None:
-            self._threads.shutdown(wait=False)
+            self._threads.shutdown(wait=True)
             self._threads = None
 
     def seal_all(self) -> None:

@@ -63,6 +63,14 @@ class MemoryBlobs:
     async def tidy(self, age_s: float) -> int:
         return 0
 
+    def copy(self) -> dict[BlobId, tuple[bytes, float]]:
+        """What is there, with the time when it was written."""
+        return dict(self._content)
+
+    def fill(self, content: dict[BlobId, tuple[bytes, float]]) -> None:
+        """Hold this, and nothing else."""
+        self._content = dict(content)
+
     def _find(self, blob_id: BlobId) -> bytes:
         try:
             return self._content[blob_id][0]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from sortedcontainers import SortedDict
 
 from serein.store.batches import BatchedStore
+from serein.store.blobs import BlobId
 from serein.store.blobs_memory import MemoryBlobs
 from serein.store.engine import Row
 
@@ -19,6 +21,12 @@ class MemoryTable:
     def __init__(self, version: int) -> None:
         self.version = version
         self.rows: SortedDict[bytes, bytes] = SortedDict()
+
+    def copy(self) -> MemoryTable:
+        """Another table with the same rows."""
+        made = MemoryTable(self.version)
+        made.rows.update(self.rows)
+        return made
 
 
 class MemoryRows:
@@ -119,6 +127,14 @@ class MemoryEngine:
     def tables(self) -> dict[str, int]:
         return {name: table.version for name, table in self._tables.items() if table.rows}
 
+    def copy(self) -> dict[str, MemoryTable]:
+        """Tables that nobody changes."""
+        return {name: table.copy() for name, table in self._tables.items()}
+
+    def fill(self, tables: dict[str, MemoryTable]) -> None:
+        """Hold copies of these tables, and nothing else."""
+        self._tables = {name: table.copy() for name, table in tables.items()}
+
     def survey_or_none(self) -> None:
         return None
 
@@ -132,11 +148,30 @@ class MemoryEngine:
         return False
 
 
+class MemoryState(msgspec.Struct, frozen=True):
+    """All rows and blobs of a memory store as of one commit; its own, whatever happens to the store."""
+
+    tables: dict[str, MemoryTable]
+    blobs: dict[BlobId, tuple[bytes, float]]
+
+
 class MemoryStore(BatchedStore[MemoryTable]):
     """A store in memory. Its content survives `close` and another `open` of the same object, nothing else."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryEngine(), MemoryBlobs())
+        self._rows = MemoryEngine()
+        self._contents = MemoryBlobs()
+        super().__init__(self._rows, self._contents)
+
+    def state(self) -> MemoryState:
+        """A copy of what is there, in time in proportion to the number of rows. Not inside a transaction's function."""
+        return MemoryState(self._rows.copy(), self._contents.copy())
+
+    def become(self, state: MemoryState) -> None:
+        """Be as it was, the store being closed."""
+        assert not self._is_open
+        self._rows.fill(state.tables)
+        self._contents.fill(state.blobs)
 
     async def wipe(self) -> None:
         """Forget every record, in one transaction. The bytes of blobs stay until the process ends."""

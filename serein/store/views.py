@@ -78,7 +78,7 @@ class View(Generic[H]):
     ) -> Iterator[Any]:
         form = self._forms.find(table)
         low, high = scan_bounds(prefix, start, start_after, stop, stop_after)
-        rows = self._walk(table, form, low, high, reverse, limit)
+        rows = self._walk(form, low, high, reverse, limit)
         if form.decode is None:
             open_ = form.open
             return ((decode_key(key), open_(key, value)) for key, value in rows)
@@ -102,24 +102,18 @@ class View(Generic[H]):
         low, high = scan_bounds(prefix, start, start_after, stop, stop_after)
         form = self._forms.find(table)
         open_ = form.open
-        rows = self._walk(table, form, low, high, reverse, limit)
+        rows = self._walk(form, low, high, reverse, limit)
         return (open_(key, value) for key, value in rows)
 
     def scan_rows(self, table: BytesTable) -> Iterator[Row]:
         """See `interface.Snapshot`."""
         form = self._forms.find(table)
         open_ = form.open
-        rows = self._walk(table, form, b"", BEHIND, False, None)
+        rows = self._walk(form, b"", BEHIND, False, None)
         return ((key, open_(key, value)) for key, value in rows)
 
     def _walk(
-        self,
-        table: AnyTable,
-        form: Form[H],
-        low: bytes,
-        high: bytes,
-        reverse: bool,
-        limit: int | None,
+        self, form: Form[H], low: bytes, high: bytes, reverse: bool, limit: int | None
     ) -> Iterator[Row]:
         size = PAGE_FIRST
         left = limit
@@ -262,24 +256,23 @@ class TransactionView(View[H]):
         return form.cache
 
     def _walk(
-        self,
-        table: AnyTable,
-        form: Form[H],
-        low: bytes,
-        high: bytes,
-        reverse: bool,
-        limit: int | None,
+        self, form: Form[H], low: bytes, high: bytes, reverse: bool, limit: int | None
     ) -> Iterator[Row]:
-        # As in View, but a page is dropped for a fresh one once the table was written to.
+        # As in View, but a page is dropped for a fresh one once this transaction has written to the table: nobody else
+        # writes meanwhile.
         size = PAGE_FIRST if limit is None else PAGE_MAX
         left = PAGE_MAX if limit is None else limit
+        name = form.name
+        versions = self._versions
         while left > 0:
             asked = min(size, left)
-            version = self.table_version(table)
+            version = versions.get(name)
             page = self._page(form, low, high, reverse, asked)
             size = min(size * PAGE_GROWTH, PAGE_MAX)
             for row in page:
-                if self.table_version(table) != version:
+                if not self._live:
+                    raise self._refuse()
+                if versions.get(name) != version:
                     size = 1
                     break
                 if reverse:
@@ -290,7 +283,7 @@ class TransactionView(View[H]):
                     left -= 1
                 yield row
             else:
-                if len(page) < asked and self.table_version(table) == version:
+                if len(page) < asked and versions.get(name) == version:
                     return
 
     def _writing(self, form: Form[H], key: bytes | None) -> None:

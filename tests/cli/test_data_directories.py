@@ -50,7 +50,7 @@ def below_a_file(data: Path) -> None:
 def contents(data: Path) -> dict[str, bytes]:
     found = {}
     for path in data.rglob("*"):
-        if path.is_file() and path.name != "lock":
+        if path.is_file():
             found[str(path.relative_to(data))] = path.read_bytes()
     return found
 
@@ -75,6 +75,16 @@ def test_what_is_not_for_us(tmp_path: Path, make: Callable[[Path], None], said: 
     assert said in answer
     assert "choose another" in answer
     assert contents(data) == before
+
+
+def test_doctor_says_what_is_bad_by_its_exit_code(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    no_database(data)
+    command = [sys.executable, "-m", "serein.cli.main", "doctor", "--quick", "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "BAD" in done.stdout
+    assert "restore" in done.stdout.split("BAD")[1].splitlines()[1]
 
 
 def test_a_second_server_is_refused(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from serein.cli import main
 from serein.cli.main import COMMANDS
+from serein.cli.peers import PeerAddress
 from tests.cli.conftest import Run
 
 TEMPLATE = "Resources: {Queue: {Type: 'AWS::SQS::Queue'}}\n"
@@ -44,8 +46,7 @@ def test_each_command_teaches(run: Run, name: str) -> None:
         (["deploy", "/no/such/template.yaml"], "does not exist"),
         (["delete"], "Missing argument 'STACK'"),
         (["invoke"], "Missing argument 'FUNCTION'"),
-        (["logs"], "Missing argument 'FUNCTION'"),
-        (["logs", "hello", "--since", "yesterday"], "'yesterday' is not a valid integer"),
+        (["logs", "hello", "--since", "yesterday"], "'yesterday' is no length of time"),
         (["status", "--endpoint", "localhost:4566"], "is no URL such as http://127.0.0.1:4566"),
         (["env", "--endpoint", "ftp://localhost"], "is no URL such as http://127.0.0.1:4566"),
     ],
@@ -153,3 +154,14 @@ def test_a_bug_is_one_line_too(
     monkeypatch.setenv("SEREIN_TRACEBACK", "1")
     with pytest.raises(LookupError):
         main.main()
+
+
+def test_addresses_that_functions_may_reach():
+    parse = PeerAddress().convert
+    assert parse("127.0.0.1:5432", None, None) == ("127.0.0.1", 5432)
+    assert parse("localhost:6379", None, None) == ("127.0.0.1", 6379)
+    assert parse("[::1]:27017", None, None) == ("::1", 27_017)
+    assert parse("5432", None, None) == ("127.0.0.1", 5432)
+    for wrong in ("db:5432", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1"):
+        with pytest.raises(click.UsageError):
+            parse(wrong, None, None)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serein.base.clock import ManualClock
@@ -119,6 +119,7 @@ EVENT = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(events=st.lists(EVENT, max_size=60))
 def test_never_held_twice(events: list[tuple[str, int, float]]) -> None:
     """Each owner keeps the lease that it was last given, as one that was paused does; only one of them can act."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serein.store.blob_files import STRETCH_BYTES
+from serein.store.blob_layout import STRETCH_BYTES
 from serein.store.blobs import BlobId, BlobMissing, Blobs
 from serein.store.blobs_files import PIECE_BYTES, FileBlobs
 from serein.store.blobs_memory import MemoryBlobs

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from serein.store.blob_files import SUM_BYTES, TRAILER_BYTES
+from serein.store.blob_layout import SUM_BYTES, TRAILER_BYTES
 from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
 from serein.store.interface import Store, Transaction
 from serein.store.seals import SEAL_BYTES

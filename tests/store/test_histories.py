@@ -28,8 +28,9 @@ NUMBERS = st.integers(-3, 40)
 PUTS = st.tuples(st.just("put"), GROUPS, NUMBERS)
 DELETES = st.tuples(st.just("delete"), GROUPS, NUMBERS)
 RANGES = st.tuples(st.just("range"), GROUPS, NUMBERS)
+COUNTS = st.tuples(st.just("count"), GROUPS, NUMBERS)
 LOOKS = st.tuples(st.just("look"), GROUPS, NUMBERS)
-STEPS = st.lists(st.one_of(PUTS, PUTS, DELETES, RANGES, LOOKS), max_size=8)
+STEPS = st.lists(st.one_of(PUTS, PUTS, DELETES, RANGES, LOOKS, COUNTS), max_size=8)
 BATCH = st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=6)
 
 Model = dict[tuple[str, int], str]
@@ -44,44 +45,75 @@ def expected(model: Model, low: tuple[Any, ...] = ()) -> list[Thing]:
 
 
 def look(view: Snapshot, model: Model, group: str, number: int) -> None:
+    assert seen(view, group, number) == told(model, group, number)
+    assert view.count(THINGS, (group,)) == len(expected(model, (group,)))
+
+
+def seen(view: Snapshot, group: str, number: int) -> list[Any]:
+    """What a view shows around one key."""
+    after = view.scan(THINGS, (group,), start=(number,), start_after=True, limit=3)
+    before = view.scan(THINGS, (group,), stop=(number,), stop_after=True, reverse=True, limit=2)
+    return [
+        view.get(THINGS, group, number),
+        view.get(KEPT, group, number),
+        list(view.scan(THINGS, (group,))),
+        list(after),
+        list(before),
+        list(view.scan(RAW, (group,))),
+        list(view.scan_values(RAW, (group,), reverse=True)),
+    ]
+
+
+def told(model: Model, group: str, number: int) -> list[Any]:
+    """What the model has around one key."""
     note = model.get((group, number))
     found = None if note is None else thing(group, number, note)
-    assert view.get(THINGS, group, number) == found
-    assert view.get(KEPT, group, number) == found
-    assert list(view.scan(THINGS, (group,))) == expected(model, (group,))
-    assert view.count(THINGS, (group,)) == len(expected(model, (group,)))
-    above = [one for one in expected(model, (group,)) if one.number > number]
-    assert (
-        list(view.scan(THINGS, (group,), start=(number,), start_after=True, limit=3)) == above[:3]
-    )
-    below = [one for one in expected(model, (group,)) if one.number <= number]
-    walked = view.scan(THINGS, (group,), stop=(number,), stop_after=True, reverse=True, limit=2)
-    assert list(walked) == below[::-1][:2]
+    things = expected(model, (group,))
     raw = [(key, note.encode()) for key, note in sorted(model.items()) if key[0] == group]
-    assert list(view.scan(RAW, (group,))) == raw
-    assert list(view.scan_values(RAW, (group,), reverse=True)) == [note for _, note in raw[::-1]]
+    return [
+        found,
+        found,
+        things,
+        [one for one in things if one.number > number][:3],
+        [one for one in things if one.number <= number][::-1][:2],
+        raw,
+        [note for _, note in raw[::-1]],
+    ]
 
 
-def take(tx: Transaction, model: Model, step: tuple[str, str, int], note: str) -> None:
+def take(tx: Transaction, step: tuple[str, str, int], note: str) -> Any:
+    """One step on a store, and what it answered."""
     what, group, number = step
     if what == "put":
         tx.put(THINGS, thing(group, number, note))
         tx.put(KEPT, thing(group, number, note))
         tx.put_bytes(RAW, (group, number), note.encode())
+        return None
+    if what == "delete":
+        return [tx.delete(table, group, number) for table in (THINGS, KEPT, RAW)]
+    if what == "range":
+        return [tx.delete_range(table, (group,), start=(number,)) for table in (THINGS, KEPT, RAW)]
+    if what == "count":
+        return tx.count(KEPT, (group,))
+    return seen(tx, group, number)
+
+
+def play(model: Model, step: tuple[str, str, int], note: str) -> Any:
+    """The same step on the model."""
+    what, group, number = step
+    if what == "put":
         model[group, number] = note
-    elif what == "delete":
-        there = model.pop((group, number), None) is not None
-        assert tx.delete(THINGS, group, number) == there
-        assert tx.delete(KEPT, group, number) == there
-        assert tx.delete(RAW, group, number) == there
-    elif what == "range":
+        return None
+    if what == "delete":
+        return [model.pop((group, number), None) is not None] * 3
+    if what == "range":
         gone = [key for key in model if key[0] == group and key[1] >= number]
-        for table in (THINGS, KEPT, RAW):
-            assert tx.delete_range(table, (group,), start=(number,)) == len(gone)
         for key in gone:
             del model[key]
-    else:
-        look(tx, model, group, number)
+        return [len(gone)] * 3
+    if what == "count":
+        return len(expected(model, (group,)))
+    return told(model, group, number)
 
 
 class Histories(RuleBasedStateMachine):
@@ -107,25 +139,37 @@ class Histories(RuleBasedStateMachine):
     def transact(self, batch: list[tuple[list[tuple[str, str, int]], bool]]) -> None:
         """Transactions that run in one batch; each sees what those before it did, unless they failed."""
 
-        def one(steps: list[tuple[str, str, int]], fails: bool) -> Callable[[Transaction], None]:
-            def run(tx: Transaction) -> None:
-                model = dict(self.model)
-                for step in steps:
-                    self.notes += 1
-                    take(tx, model, step, str(self.notes))
+        noted: list[tuple[list[tuple[tuple[str, str, int], str]], bool]] = []
+        for steps, fails in batch:
+            self.notes += 1
+            noted.append(([(step, f"{self.notes}.{at}") for at, step in enumerate(steps)], fails))
+
+        def one(
+            steps: list[tuple[tuple[str, str, int], str]], fails: bool
+        ) -> Callable[[Transaction], list[Any]]:
+            # It keeps nothing but what it returns: an engine may run it more than once.
+            def run(tx: Transaction) -> list[Any]:
+                answers = [take(tx, step, note) for step, note in steps]
                 if fails:
-                    raise Undo
-                self.model = model
+                    raise Undo(answers)
+                return answers
 
             return run
 
         async def together() -> list[Any]:
-            futures = [self.store.transact(one(steps, fails)) for steps, fails in batch]
+            futures = [self.store.transact(one(steps, fails)) for steps, fails in noted]
             return await asyncio.gather(*futures, return_exceptions=True)
 
         results = self.loop.run_until_complete(together())
-        for result, (_, fails) in zip(results, batch, strict=True):
-            assert isinstance(result, Undo) if fails else result is None, result
+        for result, (made, fails) in zip(results, noted, strict=True):
+            model = dict(self.model)
+            answers = [play(model, step, note) for step, note in made]
+            if fails:
+                assert isinstance(result, Undo), result
+                assert result.args == (answers,)
+            else:
+                assert result == answers
+                self.model = model
 
     @rule(group=GROUPS, number=NUMBERS)
     def survey(self, group: str, number: int) -> None:

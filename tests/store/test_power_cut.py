@@ -12,13 +12,14 @@ was not synced, with all of it, with a part and its last write torn. Then the st
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,20 @@ import apsw
 import msgspec
 import pytest
 
+from serein.base.siblings import Siblings
 from serein.store.blobs import BlobId
 from serein.store.disk import Disk
 from serein.store.interface import Store, Transaction
 from serein.store.sqlite.engine import SqliteStore
+from serein.store.sqlite.shared import SharedSqliteEngine, SharedSqliteStore
 from serein.store.tables import BytesTable
 from tests.store.things import run
 
 LEFT, RIGHT, POINTERS = BytesTable("test.left"), BytesTable("test.right"), BytesTable("test.blobs")
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """What a cut left is opened in memory where that can be: nothing depends on its being durable."""
+CHECKPOINT, PAUSE = 12, 40
+"""Pages of the log: so few that it is copied into the file, and begun anew, several times in a run."""
 RUNS = int(os.environ.get("SEREIN_CUTS", "1"))
 
 
@@ -242,22 +247,69 @@ def change(names: dict[str, str], event: Event) -> None:
         names[event.target] = event.data.decode()
 
 
-def live(directory: Path, record: Record, seed: int, apart: bool) -> None:
-    """A short life of a store: three writers of rows and two of blobs, group commits, checkpoints, removals."""
-    name = f"power-cut-{seed}-{apart}"
+AnyStore = SqliteStore | SharedSqliteStore
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    directory: Path, name: str, record: Record, processes: int
+) -> AsyncIterator[list[AnyStore]]:
+    """The stores of one process that is alone, or of several over one directory (here on one loop), over the layer."""
+    disk = RecordingDisk(record)
+    if processes == 1:
+        alone = SqliteStore(
+            directory, checkpoint_pages=CHECKPOINT, pause_pages=PAUSE, vfs=name, disk=disk
+        )
+        await alone.open()
+        yield [alone]
+        await alone.close()
+        return
+    directory.mkdir()
+    # As `prepare` does before the processes are forked, but over the layer.
+    engine = SharedSqliteEngine(directory, vfs=name)
+    engine.open()
+    engine.close()
+    siblings = Siblings(processes)
+    seats = [siblings.seat(slot) for slot in range(processes)]
+    stores = [
+        SharedSqliteStore(
+            directory, seat, checkpoint_pages=CHECKPOINT, pause_pages=PAUSE, vfs=name, disk=disk
+        )
+        for seat in seats
+    ]
+    for seat, store in zip(seats, stores, strict=True):
+        seat.attach(asyncio.get_running_loop())
+        await store.open()
+    try:
+        yield list(stores)
+    finally:
+        for store in stores:
+            await store.close()
+        for seat in seats:
+            seat.detach()
+        siblings.close()
+
+
+def live(directory: Path, record: Record, seed: int, apart: bool, processes: int) -> None:
+    """A short life of a store: three writers of rows and two of blobs, group commits, checkpoints, removals. With several
+    processes a writer goes from one to another: what it wrote there it builds on here."""
+    name = f"power-cut-{seed}-{apart}-{processes}"
     layer = Layer(name, record)
 
-    async def story(store: Store) -> None:
-        assert isinstance(store, SqliteStore)
+    async def story(stores: list[AnyStore]) -> None:
         if apart:
-            store.commit_apart()
+            for one in stores:
+                one.commit_apart()
 
         async def rows(writer: int) -> None:
             chance = random.Random(f"{seed} {writer}")
             for number in range(5):
+                store = chance.choice(stores)
                 size = chance.randrange(6000)
 
                 def put(tx: Transaction, number: int = number, size: int = size) -> None:
+                    # The next of its own, wherever it wrote the last.
+                    assert tx.count(LEFT, (writer,)) == number
                     tx.put_bytes(LEFT, (writer, number), b"x" * size)
                     tx.put_bytes(RIGHT, (writer, number), b"y")
 
@@ -268,6 +320,7 @@ def live(directory: Path, record: Record, seed: int, apart: bool) -> None:
             chance = random.Random(f"{seed} blobs {writer}")
             before: BlobId | None = None
             for number in range(3):
+                store = chance.choice(stores)
                 content = chance.randbytes(chance.randrange(150_000))
 
                 async def pieces(content: bytes = content) -> Any:
@@ -296,17 +349,12 @@ def live(directory: Path, record: Record, seed: int, apart: bool) -> None:
 
         await asyncio.gather(*[rows(writer) for writer in range(3)], blobs(0), blobs(1))
 
+    async def whole() -> None:
+        async with opened(directory, name, record, processes) as stores:
+            await story(stores)
+
     try:
-        run(
-            SqliteStore(
-                directory,
-                checkpoint_pages=12,
-                pause_pages=40,
-                vfs=name,
-                disk=RecordingDisk(record),
-            ),
-            story,
-        )
+        asyncio.run(whole())
     finally:
         layer.unregister()
 
@@ -351,10 +399,13 @@ def cuts(
 
 @pytest.mark.parametrize("seed", range(RUNS))
 @pytest.mark.parametrize("apart", [False, True])
-def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, apart: bool, seed: int) -> None:
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_what_was_acknowledged_survives_a_power_cut(
+    tmp_path: Path, processes: int, apart: bool, seed: int
+) -> None:
     record = Record()
     root = tmp_path / "data"
-    live(root, record, seed, apart)
+    live(root, record, seed, apart, processes)
     assert sum(event.what == "sync" for event in record.events) > 15
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as scratch:
         place = Path(scratch) / "cut"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from serein.store.blobs import Blobs
+from serein.base.later import later
 from serein.store.errors import StoreError
 from serein.store.interface import Store
 from serein.store.keeping.sources import Folder, Source, connect
 from serein.store.sqlite.engine import SqliteStore
+
+# Who has no PostgreSQL does not wait for its driver.
+if TYPE_CHECKING:
+    from serein.store.postgresql import store as postgresql
+    from serein.store.postgresql.blobs import OpenedBlobs
+else:
+    postgresql = later("serein.store.postgresql.store")
 
 POSTGRES = ("postgresql://", "postgres://")
 
@@ -29,7 +35,7 @@ def is_url(address: str) -> bool:
     return False
 
 
-def store_at(address: str, blobs: Blobs | None = None) -> Store:
+def store_at(address: str, blobs: OpenedBlobs | None = None) -> Store:
     """The store at an address, not opened yet; `blobs`: where a database's blobs are, if not in it. Raises StoreError."""
     if not is_url(address):
         if blobs is not None:
@@ -37,14 +43,11 @@ def store_at(address: str, blobs: Blobs | None = None) -> Store:
                 f"{address} keeps its blobs itself: a bucket for them is for databases"
             )
         return SqliteStore(Path(address))
-    # Loaded only here: who has no PostgreSQL does not wait for its driver.
-    module: Any = importlib.import_module("serein.store.postgresql.store")
-    store: Store = module.PostgresStore(address, blobs=blobs)
-    return store
+    return postgresql.PostgresStore(address, blobs=blobs)
 
 
 @contextlib.asynccontextmanager
-async def opened_store(address: str, blobs: Blobs | None = None) -> AsyncIterator[Store]:
+async def opened_store(address: str, blobs: OpenedBlobs | None = None) -> AsyncIterator[Store]:
     """The store at an address, to be written to; nobody else may have it open. Raises StoreError."""
     store = store_at(address, blobs)
     await store.open()
@@ -55,7 +58,7 @@ async def opened_store(address: str, blobs: Blobs | None = None) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
-async def opened_source(address: str, blobs: Blobs | None = None) -> AsyncIterator[Source]:
+async def opened_source(address: str, blobs: OpenedBlobs | None = None) -> AsyncIterator[Source]:
     """What is at an address, to be read; a server may be using it. Raises StoreError."""
     if is_url(address):
         async with opened_store(address, blobs) as store:

@@ -34,13 +34,18 @@ class Address(msgspec.Struct, frozen=True):
     shown: str
     schema: str
     connections_max: int
+    format_most: int | None = None
+    """The newest format that this node may use, or raise the database to; None: the newest it knows."""
+    listens: bool = True
+    """Whether LISTEN/NOTIFY may be used; otherwise nodes look by themselves."""
 
 
 def parse_address(url: str) -> Address:
     """The address in `url`. Raises StoreError with words for the user, never with the password.
 
     Serein's own settings, in the query: `serein_schema` (default "serein"), `serein_connections` (how many connections
-    one node opens, default 10). All else is libpq's: https://www.postgresql.org/docs/current/libpq-connect.html
+    one node opens, default 10), `serein_format` (the newest format that may be used: holds a newer Serein back while the way
+    back to an older one is to stay open), `serein_listen` (on, off: whether nodes wake each other by LISTEN/NOTIFY). All else is libpq's: https://www.postgresql.org/docs/current/libpq-connect.html
     """
     try:
         parts = urlsplit(url)
@@ -69,6 +74,8 @@ def parse_address(url: str) -> Address:
     return Address(
         conninfo=conninfo,
         shown=_join(parts, user + host, shown),
+        listens=_switch("serein_listen", own.pop("serein_listen", "on")),
+        format_most=_format(own.pop("serein_format", None)),
         schema=_schema(own.pop("serein_schema", SCHEMA_DEFAULT)),
         connections_max=_connections(own.pop("serein_connections", str(CONNECTIONS_DEFAULT)), own),
     )
@@ -88,6 +95,18 @@ def _schema(name: str) -> str:
             f"--store: serein_schema wants lower-case letters, digits and _, not {name!r}"
         )
     return name
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise StoreError(f"--store: {name} wants on or off, not {text!r}")
+    return text == "on"
+
+
+def _format(text: str | None) -> int | None:
+    if text is not None and not (text.isdigit() and 1 <= int(text) <= 1000):
+        raise StoreError(f"--store: serein_format wants a number from 1, not {text!r}")
+    return None if text is None else int(text)
 
 
 def _connections(text: str, unknown: dict[str, str]) -> int:

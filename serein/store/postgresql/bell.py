@@ -32,33 +32,36 @@ log = logging.getLogger(__name__)
 class Bell:
     """One node's end. `open` with a connection that may be used for it, again after it was lost."""
 
-    def __init__(self, channel: str, node: str) -> None:
+    def __init__(self, channel: str, node: str, listens: bool = True) -> None:
         self._channel = channel
         self._node = node
         self._rings: set[str] = set()
         self._ringing: asyncio.Future[None] | None = None
         self._connection: Connection | None = None
-        self._polls = False
+        self._polls = not listens
         self.on_ring: Callable[[str], None] = _ignore
         self.on_everybody: Callable[[], None] = _nothing
 
     def open(self, connection: Connection) -> None:
         """Listen on `connection` from now on; called in a lifted task, or blocking. Raises StoreUnavailable."""
+        if not self._polls:
+            self._listen(connection)
+        self._connection = connection
+        # Rings may have been lost meanwhile.
+        self.on_everybody()
+
+    def _listen(self, connection: Connection) -> None:
         connection.on_notify = self._heard
         try:
             connection.ask([(f'LISTEN "{self._channel}"'.encode(), ())])
         except Refused as error:
             if not is_missing_feature(error):
                 raise
-            if not self._polls:
-                log.warning(
-                    "the database has no LISTEN/NOTIFY: what waits on one node for another looks every %.1f s",
-                    POLL_S,
-                )
+            log.warning(
+                "the database has no LISTEN/NOTIFY: what waits on one node for another looks every %.1f s",
+                POLL_S,
+            )
             self._polls = True
-        self._connection = connection
-        # Rings may have been lost meanwhile.
-        self.on_everybody()
 
     async def run(self) -> None:
         """Send what rings, until cancelled."""

@@ -17,12 +17,14 @@ from serein.store.engine import Row
 class Known:
     """Rows of one table. `written` maps keys to what is to be there, None: nothing."""
 
-    __slots__ = ("_ends", "_rows", "_starts", "points", "written")
+    __slots__ = ("_ends", "_rows", "_starts", "changed", "points", "written")
 
     def __init__(self) -> None:
         self.points: dict[bytes, bytes | None] = {}
         """Keys that were asked for one by one."""
         self.written: SortedDict = SortedDict()
+        self.changed: dict[bytes, int] = {}
+        """The number of the function that last wrote a key (`BatchRows.position`)."""
         self._rows: SortedDict = SortedDict()
         self._starts: SortedList = SortedList()
         self._ends: dict[bytes, bytes] = {}

@@ -1,6 +1,6 @@
 """The one lane of a node's writes: what gathers while a batch is under way makes the next.
 
-    queue → the functions run one after the other in one SERIALIZABLE transaction → commit → callbacks, answers
+    queue → the functions run, as if one after the other, in one SERIALIZABLE transaction → commit → callbacks, answers
 
 One node's transactions never meet each other, however hot a row is; those of two nodes may, and then the database lets
 one of the batches run again.
@@ -16,14 +16,15 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
+from serein.store.answers import Answer
 from serein.store.errors import StoreError, StoreFull, StoreUnavailable
 from serein.store.interface import Transaction
 from serein.store.postgresql.lift import Worker, worker_or_none
 from serein.store.postgresql.pool import dial
 from serein.store.postgresql.reading import Reading
 from serein.store.postgresql.schema import number
+from serein.store.postgresql.side_by_side import Runner, SideBySide, carried
+from serein.store.postgresql.side_rows import SideRows
 from serein.store.postgresql.tables import SqlTable
 from serein.store.postgresql.views import PgTransactionView
 from serein.store.postgresql.wire import Conflict, Connection, ConnectionLost
@@ -45,31 +46,10 @@ ATTEMPTS_S_MAX = 20.0
 BACKOFF_S = 0.002
 BACKOFF_S_MAX = 0.2
 RECONNECT_PAUSE_S = 0.2
+MOVES_MAX = 10
+"""So often in a row stamps may move; then everything that is cached is dropped, and learnt anew."""
 
 log = logging.getLogger(__name__)
-
-
-class Answer(msgspec.Struct):
-    """What one caller will be told when its batch is durable."""
-
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
-    callbacks: list[Callable[[], None]] = []
-
-    def give(self) -> None:
-        """Run the callbacks, then tell the caller."""
-        for callback in self.callbacks:
-            try:
-                callback()
-            except Exception:
-                log.exception("an after_commit callback failed")
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
 
 
 Waiting = tuple[Callable[[Transaction], Any], "asyncio.Future[Any]"]
@@ -86,6 +66,7 @@ class Lane:
         self._closing = False
         self._down_since: float | None = None
         self._wake: asyncio.Future[None] | None = None
+        self._runners: list[Runner] = []
         self.connection: Connection | None = None
         self.runs_in: Worker | None = None
         """Where a function is running at the moment."""
@@ -139,13 +120,19 @@ class Lane:
         taken: list[Waiting] = []
         started = perf_counter()
         attempt = 0
+        moves, moved = 0, False
         while True:
             try:
+                if moved:
+                    if moves % MOVES_MAX == 0:
+                        self._store.stamps.forget(self._store.forms)
+                    await self._catch_up()
+                    moved = False
                 answers = await self._attempt(taken)
                 self._down_since = None
                 break
             except Moved:
-                await self._catch_up()
+                moves, moved = moves + 1, True
             except Conflict as error:
                 if attempt >= ATTEMPTS_MAX or perf_counter() - started > ATTEMPTS_S_MAX:
                     answers = _refusals(taken, StoreUnavailable(f"too many met there: {error}"))
@@ -226,17 +213,43 @@ class Lane:
     def _run_functions(
         self, writing: Writing, batch: Batch[SqlTable], taken: list[Waiting]
     ) -> list[Answer]:
-        answers = [self._run_one(writing, batch, fn, future) for fn, future in taken]
-        if answers:
-            return answers
+        side = SideBySide(
+            writing.rows,
+            lambda beside: self._view(writing, batch, beside),
+            lambda fn, future: self._run_one(writing, batch, fn, future),
+            self._runners,
+        )
+        is_first = not taken
         until = perf_counter() + BATCH_S_MAX
+        try:
+            for fn, future in taken:
+                side.start(fn, future)
+            while True:
+                if is_first:
+                    self._start_more(side, taken, until)
+                if not side.waits:
+                    return side.answers
+                side.go_on()
+        except BaseException:
+            side.abandon()
+            raise
+
+    def _start_more(self, side: SideBySide, taken: list[Waiting], until: float) -> None:
+        """Let those join who have come meanwhile."""
         queue = self._queue
         while queue and len(taken) < BATCH_MAX and not (taken and perf_counter() > until):
             fn, future = queue.popleft()
             if not future.done():
                 taken.append((fn, future))
-                answers.append(self._run_one(writing, batch, fn, future))
-        return answers
+                side.start(fn, future)
+
+    def _view(
+        self, writing: Writing, batch: Batch[SqlTable], beside: SideRows | None = None
+    ) -> PgTransactionView:
+        store = self._store
+        return PgTransactionView(
+            batch, store.forms, store.version + 1, store.stamps, writing, beside
+        )
 
     def _run_one(
         self,
@@ -245,10 +258,9 @@ class Lane:
         fn: Callable[[Transaction], Any],
         future: asyncio.Future[Any],
     ) -> Answer:
+        """Run one function alone: while it waits, no other runs."""
         rows = writing.rows
-        transaction = PgTransactionView(
-            batch, self._store.forms, self._store.version + 1, self._store.stamps, writing
-        )
+        transaction = self._view(writing, batch)
         answer = Answer(future)
         mark = rows.mark()
         self.runs_in = worker_or_none()
@@ -261,10 +273,7 @@ class Lane:
             if writing.failed is not None:
                 # The database failed, not the function: it fails the whole batch.
                 raise writing.failed from error
-            answer.error = error
-            if isinstance(error, StopIteration):
-                # A future cannot carry this one.
-                answer.error = RuntimeError("a transaction's function raised StopIteration")
+            answer.error = carried(error)
             transaction.retire()
             rows.undo_to(mark)
         finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from serein.store.errors import StoreUnavailable
 from serein.store.postgresql.address import Address
 from serein.store.postgresql.lift import Worker, wait
-from serein.store.postgresql.wire import Connection, Refused, connect
+from serein.store.postgresql.wire import Connection, ConnectionLost, Refused, connect
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WAIT_S_MAX = 20.0
 """How long one waits for a connection."""
 WAITING_MAX = 10_000
+REFUSED_S = 5.0
+"""A database that had no place for one more connection is not asked again for so long."""
 
 OWED_S_MAX = 0.02
 """How long a transaction that is over may stay open on an idle connection."""
@@ -61,6 +63,7 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
         self._paying = False
+        self._refused_until = 0.0
 
     @property
     def connections(self) -> set[Connection]:
@@ -81,9 +84,20 @@ class Pool:
                 connection = self._idle.pop()
                 if not connection.lost:
                     return connection
-            if len(self._all) + self._making < self._count_max:
-                return self._make(worker)
+            if self._may_make():
+                try:
+                    return self._make(worker)
+                except ConnectionLost:
+                    # The database may have no more places than those that we have: then they have to do.
+                    if not self._all:
+                        raise
+                    self._refused_until = self._loop.time() + REFUSED_S
             self._wait_for_turn(worker)
+
+    def _may_make(self) -> bool:
+        if len(self._all) + self._making >= self._count_max:
+            return False
+        return not self._all or self._loop.time() >= self._refused_until
 
     def _make(self, worker: Worker) -> Connection:
         self._making += 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BEGIN = (b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())
 COMMIT = (b"COMMIT", ())
+BEGIN_TRIES_MAX = 5
 
 
 class Lender(Protocol):
@@ -67,20 +68,23 @@ class Reading:
         if self._ended:
             self._revive()
         schema = self._lender.schema
-        connection = self._lender.lend()
         asked = [BEGIN, (schema.total, ()), *statements]
-        try:
+        for left in reversed(range(BEGIN_TRIES_MAX)):
+            connection = self._lender.lend()
             try:
                 results = connection.ask(asked)
-            except ConnectionLost:
-                # It may have been dead for long; nothing was read yet, so another one does as well.
+                break
+            except (Conflict, ConnectionLost):
+                # The connection may have been dead for long, and distributed databases have conflicts of reads, too:
+                # nothing was read yet, so another try does as well.
+                connection.owed = COMMIT
                 self._lender.take_back(connection)
-                connection = self._lender.lend()
-                results = connection.ask(asked)
-        except BaseException:
-            connection.owed = COMMIT
-            self._lender.take_back(connection)
-            raise
+                if not left:
+                    raise
+            except BaseException:
+                connection.owed = COMMIT
+                self._lender.take_back(connection)
+                raise
         self._connection = connection
         self._total = number(results[1], 0, 0)
         if self._total > self._lender.stamps.total:
@@ -97,13 +101,16 @@ class Reading:
     def _adopt(self, connection: Connection) -> None:
         """Others have changed stamped tables: learn which."""
         lender = self._lender
-        stamps, catalogue = connection.ask(
-            [(lender.schema.stamps, ()), (lender.schema.read_catalogue, ())]
+        schema = lender.schema
+        stamps, catalogue, format_ = connection.ask(
+            [(schema.stamps, ()), (schema.read_catalogue, ()), schema.format.read]
         )
+        # First of all: who does not know the format is to go no further.
+        schema.format.learn(number(format_, 0, 0))
         if self._total > lender.stamps.total:
             changed = lender.stamps.adopt(self._total, stamps, lender.forms)
             if CATALOGUE in changed:
-                lender.schema.learn(catalogue)
+                schema.learn(catalogue)
 
     def is_current(self) -> bool:
         """Whether the caches stand for this very state."""

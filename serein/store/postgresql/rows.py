@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from serein.store.engine import Row
 from serein.store.postgresql.known import Known
+from serein.store.postgresql.puts import long_statements, short_statements
 from serein.store.postgresql.schema import Schema, number
 from serein.store.postgresql.tables import HEAD_BYTES, SqlTable, digest_of, head_of
 from serein.store.postgresql.wire import INT8, Statement, bytea_array
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 DIRECT_MIN = 1_000
 """A range of more rows is removed by the database itself, without naming them."""
 
+TOGETHER_MAX = 256
+"""So many rows are read at most for several who go on from one place."""
+
 KNOWN_MAX = 50_000
 """Rows that a batch remembers; beyond, it asks again."""
 
-PUTS_MAX = 1_000
-PUT_BYTES_MAX = 8 * 1024 * 1024
-"""How much one statement writes."""
+Point = tuple[SqlTable, bytes]
+"""A row to read: its table and key."""
+Page = tuple[SqlTable, bytes, bytes, bool, int]
+"""What to read of a table: from, up to (without), in reverse, at most so many rows."""
 
 
 class Transacting(Protocol):
@@ -54,6 +59,19 @@ class StoredRows:
                 return None
             (found,) = self._in.ask([(handle.long_get, (head_of(key), digest_of(key)))])
         return found.get_value(0, 0) if found.ntuples else None
+
+    def many(
+        self, points: dict[SqlTable, list[bytes]], pages: Sequence[Page]
+    ) -> tuple[list[list[Row]], list[list[Row]]]:
+        """Rows by their keys, and pages, in one round trip; all of tables that are there and have no long keys."""
+        statements: list[Statement] = [
+            (handle.get_many, (bytea_array(keys),)) for handle, keys in points.items()
+        ]
+        for handle, low, high, reverse, limit in pages:
+            page = handle.page_reverse if reverse else handle.page
+            statements.append((page, (low, high, INT8.pack(limit))))
+        found = [_rows(one) for one in self._in.ask(statements)]
+        return found[: len(points)], found[len(points) :]
 
     def page(
         self, handle: SqlTable, low: bytes, high: bytes, reverse: bool, limit: int
@@ -121,14 +139,51 @@ class BatchRows:
         self._undo: list[tuple[Known, bytes, bool, bytes | None]] = []
         self._set_aside: dict[SqlTable, Known] | None = None
         """What was written before the running function wrote directly, in case it fails."""
+        self.position = 0
+        """How many functions have ended. What the next one writes bears the number behind it."""
+        self.epoch = 0
+        """Grows where all that was read has to count as changed."""
 
-    def _of(self, handle: SqlTable) -> Known:
+    def known_of(self, handle: SqlTable) -> Known:
+        """What is known of a table."""
         known = self._known.get(handle)
         if known is None:
             known = self._known[handle] = Known()
-        elif known.size > KNOWN_MAX:
+        return known
+
+    def _of(self, handle: SqlTable) -> Known:
+        known = self.known_of(handle)
+        if known.size > KNOWN_MAX:
             known.forget()
         return known
+
+    def learn_all(self, points: Collection[Point], pages: Collection[Page]) -> None:
+        """Know these rows and ranges, for one round trip; what is out of the ordinary costs one of its own."""
+        for known in self._known.values():
+            if known.size > KNOWN_MAX:
+                known.forget()
+        by_table: dict[SqlTable, list[bytes]] = {}
+        for handle, key in points:
+            if handle.there and len(key) <= HEAD_BYTES:
+                by_table.setdefault(handle, []).append(key)
+            else:
+                self.known_of(handle).points[key] = self._stored.get(handle, key)
+        plain: list[Page] = []
+        for page in together(pages):
+            handle, low, high, reverse, limit = page
+            if handle.there and not handle.with_long:
+                plain.append(page)
+            else:
+                rows = self._stored.page(*page)
+                _learn(self.known_of(handle), low, high, reverse, limit, rows)
+        if not by_table and not plain:
+            return
+        found, paged = self._stored.many(by_table, plain)
+        for (handle, keys), rows in zip(by_table.items(), found, strict=True):
+            values = dict(rows)
+            self.known_of(handle).points.update({key: values.get(key) for key in keys})
+        for (handle, low, high, reverse, limit), rows in zip(plain, paged, strict=True):
+            _learn(self.known_of(handle), low, high, reverse, limit, rows)
 
     # Reading.
 
@@ -145,14 +200,34 @@ class BatchRows:
     def page(
         self, handle: SqlTable, low: bytes, high: bytes, reverse: bool, limit: int
     ) -> list[Row]:
-        known = self._of(handle)
+        self._of(handle)
+        return self.page_by(self._fetch, handle, low, high, reverse, limit)
+
+    def _fetch(self, page: Page) -> None:
+        handle, low, high, reverse, limit = page
+        rows = self._stored.page(handle, low, high, reverse, limit)
+        _learn(self.known_of(handle), low, high, reverse, limit, rows)
+
+    def page_by(
+        self,
+        fetch: Callable[[Page], None],
+        handle: SqlTable,
+        low: bytes,
+        high: bytes,
+        reverse: bool,
+        limit: int,
+    ) -> list[Row]:
+        """A page of what is stored and written; `fetch` has what is not known of it learnt."""
         rows: list[Row] = []
         while low < high and len(rows) < limit:
+            known = self.known_of(handle)
             left = limit - len(rows)
             if reverse:
                 start = known.known_from(high)
                 if start is None:
-                    self._learn_down(known, handle, low, high, left)
+                    end = known.last_end(high)
+                    lowest = low if end is None else max(low, end)
+                    fetch((handle, lowest, high, True, _asked(known, left)))
                     continue
                 start = max(start, low)
                 rows += known.merged(start, high, True, left)
@@ -160,32 +235,14 @@ class BatchRows:
             else:
                 end = known.known_until(low)
                 if end is None:
-                    self._learn_up(known, handle, low, high, left)
+                    start = known.next_start(low)
+                    highest = high if start is None else min(high, start)
+                    fetch((handle, low, highest, False, _asked(known, left)))
                     continue
                 end = min(end, high)
                 rows += known.merged(low, end, False, left)
                 low = end
         return rows
-
-    def _learn_up(
-        self, known: Known, handle: SqlTable, low: bytes, high: bytes, count: int
-    ) -> None:
-        start = known.next_start(low)
-        if start is not None:
-            high = min(high, start)
-        count = _asked(known, count)
-        rows = self._stored.page(handle, low, high, False, count)
-        known.learn(low, high if len(rows) < count else rows[-1][0] + b"\x00", rows)
-
-    def _learn_down(
-        self, known: Known, handle: SqlTable, low: bytes, high: bytes, count: int
-    ) -> None:
-        end = known.last_end(high)
-        if end is not None:
-            low = max(low, end)
-        count = _asked(known, count)
-        rows = self._stored.page(handle, low, high, True, count)
-        known.learn(low if len(rows) < count else rows[-1][0], high, rows)
 
     def count(self, handle: SqlTable, low: bytes, high: bytes) -> int:
         counted = self._stored.count(handle, low, high)
@@ -221,6 +278,15 @@ class BatchRows:
         written = known.written
         self._undo.append((known, key, key in written, written.get(key)))
         written[key] = value
+        known.changed[key] = self.position + 1
+        if handle.stamped:
+            # Caches go by it, and nobody notes what he took from one.
+            self.epoch += 1
+
+    def take_over(self, handle: SqlTable, written: Mapping[bytes, bytes | None]) -> None:
+        """What a function beside (`side_rows.py`) has written into a table that it found entered."""
+        for key, value in written.items():
+            self._write(handle, key, value)
 
     def delete_range(self, handle: SqlTable, low: bytes, high: bytes) -> int:
         written = self._of(handle).written
@@ -243,6 +309,7 @@ class BatchRows:
             statements.append((b"SAVEPOINT one", ()))
         statements += self.statements()
         self._known = {}
+        self.epoch += 1
         deletes: list[Statement] = [(handle.delete_range, (low, high))]
         if handle.with_long:
             deletes.append((handle.long_delete_range, (low, high, head_of(low), head_of(high))))
@@ -255,8 +322,10 @@ class BatchRows:
         return len(self._undo)
 
     def undo_to(self, mark: int) -> None:
-        """Undo what was written since `mark`."""
+        """The function has failed: undo what was written since `mark`."""
+        self.position += 1
         if self._set_aside is not None:
+            self.epoch += 1
             self._in.ask([(b"ROLLBACK TO SAVEPOINT one", ())])
             self._known, self._set_aside = self._set_aside, None
         undo = self._undo
@@ -269,6 +338,7 @@ class BatchRows:
 
     def keep(self) -> None:
         """The function has returned: what it wrote will not be undone by itself."""
+        self.position += 1
         if self._set_aside is not None:
             self._set_aside = None
             self._in.ask([(b"RELEASE SAVEPOINT one", ())])
@@ -282,11 +352,11 @@ class BatchRows:
             if not written:
                 continue
             if handle.with_long and len(max(written, key=len)) > HEAD_BYTES:
-                made += _long_statements(handle, written.items())
+                made += long_statements(handle, written.items())
                 short = {key: value for key, value in written.items() if len(key) <= HEAD_BYTES}
             else:
                 short = written
-            made += _short_statements(handle, short.items())
+            made += short_statements(handle, short.items())
         return made
 
     # What `engine.Writer` has besides: batches of this engine are begun, committed and undone by the store (`writing.py`).
@@ -299,47 +369,33 @@ class BatchRows:
     def commit(self) -> None: ...
 
 
+def _learn(
+    known: Known, low: bytes, high: bytes, reverse: bool, limit: int, rows: list[Row]
+) -> None:
+    """`rows` are what the database had of a page."""
+    if len(rows) >= limit:
+        if reverse:
+            low = rows[-1][0]
+        else:
+            high = rows[-1][0] + b"\x00"
+    known.learn(low, high, rows)
+
+
+def together(pages: Collection[Page]) -> list[Page]:
+    """The same with one page for all who begin at one place: they go on from there one behind the other (receivers of a
+    queue), so it has room for all of them."""
+    made: dict[tuple[SqlTable, bytes, bool], Page] = {}
+    for page in pages:
+        handle, low, high, reverse, limit = page
+        start = (handle, high if reverse else low, reverse)
+        other = made.get(start)
+        if other is not None:
+            most = max(limit, other[4], min(limit + other[4], TOGETHER_MAX))
+            page = (handle, min(low, other[1]), max(high, other[2]), reverse, most)
+        made[start] = page
+    return list(made.values())
+
+
 def _asked(known: Known, count: int) -> int:
     """How many rows to ask for where `count` are wanted: some of them may be written over."""
     return min(count + len(known.written) + 4, max(count, 1024))
-
-
-def _short_statements(
-    handle: SqlTable, written: Iterable[tuple[bytes, bytes | None]]
-) -> list[Statement]:
-    made: list[Statement] = []
-    keys: list[bytes] = []
-    values: list[bytes] = []
-    gone: list[bytes] = []
-    size = 0
-    for key, value in written:
-        if value is None:
-            gone.append(key)
-            continue
-        keys.append(key)
-        values.append(value)
-        size += len(value)
-        if size > PUT_BYTES_MAX or len(keys) >= PUTS_MAX:
-            made.append((handle.put, (bytea_array(keys), bytea_array(values))))
-            keys, values, size = [], [], 0
-    if len(keys) == 1:
-        made.append((handle.put_one, (keys[0], values[0])))
-    elif keys:
-        made.append((handle.put, (bytea_array(keys), bytea_array(values))))
-    if gone:
-        made.append((handle.delete, (bytea_array(gone),)))
-    return made
-
-
-def _long_statements(
-    handle: SqlTable, written: Iterable[tuple[bytes, bytes | None]]
-) -> list[Statement]:
-    made: list[Statement] = []
-    for key, value in written:
-        if len(key) <= HEAD_BYTES:
-            continue
-        if value is None:
-            made.append((handle.long_delete, (head_of(key), digest_of(key))))
-        else:
-            made.append((handle.long_put, (head_of(key), digest_of(key), key, value)))
-    return made

@@ -3,7 +3,7 @@
     about    name → value         "format"
     tables   name → version, stamped, with_long
     stamps   name → stamp         of each stamped table; under "" a count of all their changes
-    nodes    id → batch, fence    the last batch that each node committed
+    nodes    id → batch, fence    the last batch that each node committed, when, and the newest format that it knows
 
 **Stamps** keep caches true on every node. Whoever writes to a stamped table changes its stamp in the same transaction,
 and whoever uses a cache looks at the stamp in the transaction, or snapshot, in which he uses it.
@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
+from serein.store.postgresql.formats import FORMATS, Format, Formats
 from serein.store.postgresql.tables import SqlTable
 from serein.store.postgresql.wire import INT8, Conflict, Connection, Refused, Statement
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
-
-FORMAT = 1
-"""Of the whole schema; raised when something other than a table's own records changes."""
 
 SERVER_VERSION_MIN = 14
 CREATE_TRIES_MAX = 5
@@ -36,11 +34,12 @@ _EXISTS_ALREADY = ("23505", "42P07", "42710", "XX000")
 class Schema:
     """The statements on Serein's own tables, and the catalogue as this node knows it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, formats: Formats = FORMATS, most: int | None = None) -> None:
         self.name = f'"{name}"'
         self.catalogue: dict[str, tuple[int, bool, bool]] = {}
         self.tables: dict[str, SqlTable] = {}
         schema = self.name
+        self.format = Format(schema, formats, most)
         self.total = f"SELECT stamp FROM {schema}.stamps WHERE name = ''".encode()
         self.stamps = f"SELECT name, stamp FROM {schema}.stamps".encode()
         # A transaction that would be built on stale caches fails at its first statement, by dividing by zero.
@@ -61,7 +60,7 @@ class Schema:
         self.fence = (
             f"UPDATE {schema}.nodes SET fence = fence + 1 WHERE id = $1::text RETURNING batch"
         ).encode()
-        self._enter = f"INSERT INTO {schema}.nodes (id) VALUES ($1::text)".encode()
+        self.beat = f"UPDATE {schema}.nodes SET seen = now() WHERE id = $1::text".encode()
         self._leave = f"DELETE FROM {schema}.nodes WHERE id = $1::text".encode()
         self._forget = f"DELETE FROM {schema}.nodes WHERE seen < now() - interval '7 days'".encode()
 
@@ -75,7 +74,8 @@ class Schema:
         )  # fmt: skip
         names = {text(there[1], row, 0) for row in range(there[1].ntuples)}
         if "about" in names:
-            self._judge(connection)
+            self.format.judge(connection)
+            self._know_formats(connection)
         elif names:
             raise StoreDamaged(
                 f"the schema {self._bare.decode()} is in use, but not by Serein; "
@@ -83,26 +83,22 @@ class Schema:
             )
         else:
             self._create(connection, bool(there[0].ntuples))
-            self._judge(connection)
+            self.format.judge(connection)
 
     @property
     def _bare(self) -> bytes:
         return self.name.strip('"').encode()
 
-    def _judge(self, connection: Connection) -> None:
-        try:
-            (found,) = connection.ask(
-                [(f"SELECT value FROM {self.name}.about WHERE name = 'format'".encode(), ())]
-            )
-        except Refused as error:
-            raise StoreDamaged(f"{self.name}.about cannot be read: {error}") from error
+    def _know_formats(self, connection: Connection) -> None:
+        """Databases of the first days do not tell what nodes know."""
+        column = (
+            b"SELECT 1 FROM information_schema.columns WHERE table_schema = $1::text AND table_name = 'nodes' "
+            b"AND column_name = 'format'"
+        )
+        (found,) = connection.ask([(column, [self._bare])])
         if not found.ntuples:
-            raise StoreDamaged(f"{self.name}.about does not tell its format")
-        stored = number(found, 0, 0)
-        if stored > FORMAT:
-            raise StoreFormatTooNew(
-                f"the database was written by a newer Serein (format {stored}, this one knows {FORMAT})"
-            )
+            add = f"ALTER TABLE {self.name}.nodes ADD COLUMN IF NOT EXISTS format bigint NOT NULL DEFAULT 1"
+            self._ask_again(connection, [(add.encode(), ())])
 
     def _create(self, connection: Connection, is_there: bool) -> None:
         schema = self.name
@@ -113,13 +109,13 @@ class Schema:
             "stamped boolean NOT NULL, with_long boolean NOT NULL)",
             f"CREATE TABLE IF NOT EXISTS {schema}.stamps (name text PRIMARY KEY, stamp bigint NOT NULL)",
             f"CREATE TABLE IF NOT EXISTS {schema}.nodes (id text PRIMARY KEY, batch bigint NOT NULL DEFAULT 0, "
-            "fence bigint NOT NULL DEFAULT 0, seen timestamptz NOT NULL DEFAULT now())",
+            "fence bigint NOT NULL DEFAULT 0, seen timestamptz NOT NULL DEFAULT now(), format bigint NOT NULL DEFAULT 1)",
             f"CREATE TABLE IF NOT EXISTS {schema}.blobs (id text PRIMARY KEY, size bigint NOT NULL, "
             "written_at timestamptz NOT NULL DEFAULT now())",
             f"CREATE TABLE IF NOT EXISTS {schema}.chunks (id text NOT NULL, at bigint NOT NULL, seal bytea NOT NULL, "
             "content bytea NOT NULL, PRIMARY KEY (id, at))",
             f"INSERT INTO {schema}.stamps (name, stamp) VALUES ('', 1) ON CONFLICT (name) DO NOTHING",
-            f"INSERT INTO {schema}.about (name, value) VALUES ('format', {FORMAT}) ON CONFLICT (name) DO NOTHING",
+            *self.format.first_statements(),
         ]  # fmt: skip
         self._ask_again(connection, [(sql.encode(), ()) for sql in statements])
 
@@ -257,8 +253,15 @@ class Schema:
             )
 
     def enter(self, connection: Connection, node: str) -> None:
-        """Write a node down, under which its batches are marked."""
-        connection.ask([(self._forget, ()), (self._enter, [node.encode()])])
+        """Write a node down, under which its batches are marked. Raises StoreFormatTooNew."""
+        connection.ask([(self._forget, ())])
+        for last in range(CREATE_TRIES_MAX):
+            try:
+                self.format.enter(connection, node)
+                return
+            except Conflict:
+                if last == CREATE_TRIES_MAX - 1:
+                    raise StoreError("too many nodes are starting at the same time") from None
 
     def leave(self, connection: Connection, node: str) -> None:
         """Forget a node that stops."""

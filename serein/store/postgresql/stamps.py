@@ -48,6 +48,13 @@ class Stamps:
         """Numbers up to `last` were given out elsewhere."""
         self._number = max(self._number, last)
 
+    def forget(self, forms: Forms[SqlTable]) -> None:
+        """Know nothing: the database has gone back in time (a standby that was behind, a restored state)."""
+        self.total, self.of = 0, {}
+        for form in list(forms.by_table.values()):
+            if form.cache:
+                form.cache.clear()
+
     def adopt(self, total: int, found: PGresult, forms: Forms[SqlTable]) -> set[str]:
         """Take over newer stamps: what is cached of tables that have changed is forgotten. The names that changed."""
         stamps = read_stamps(found)

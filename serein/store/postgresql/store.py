@@ -18,16 +18,18 @@ from serein.store.interface import Snapshot, Transaction
 from serein.store.postgresql.address import parse_address
 from serein.store.postgresql.bell import Bell
 from serein.store.postgresql.blobs import DatabaseBlobs, OpenedBlobs
+from serein.store.postgresql.formats import FORMATS, Formats
 from serein.store.postgresql.lane import Lane
 from serein.store.postgresql.lift import Lift, as_coroutine, worker_or_none
 from serein.store.postgresql.pool import Pool, dial
 from serein.store.postgresql.reading import Reading
 from serein.store.postgresql.schema import Schema, judge_server
+from serein.store.postgresql.side_by_side import is_inside
 from serein.store.postgresql.stamps import Stamps
 from serein.store.postgresql.tables import SqlTable
 from serein.store.postgresql.views import PgForms, PgSnapshotView
 from serein.store.postgresql.watch import Watch
-from serein.store.postgresql.wire import Connection, ConnectionLost
+from serein.store.postgresql.wire import Conflict, Connection, ConnectionLost
 from serein.store.tables import AnyTable
 
 T = TypeVar("T")
@@ -35,6 +37,8 @@ T = TypeVar("T")
 PATIENCE_S = 15.0
 """How long writes wait for a database that is gone before they are refused."""
 CHECK_S = 1.0
+BEAT_TICKS = 5
+"""Every so many of them a node shows that it is there."""
 UNLIFTED_S_MAX = 1.0
 """How long a snapshot lives that no task will end."""
 
@@ -51,6 +55,7 @@ class PostgresStore:
         url: str,
         *,
         blobs: OpenedBlobs | None = None,
+        formats: Formats = FORMATS,
         patience_s: float = PATIENCE_S,
         now: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
@@ -59,14 +64,14 @@ class PostgresStore:
         self.node = new_id()
         self.patience_s = patience_s
         self.lift = Lift()
-        self.schema = Schema(self.address.schema)
+        self.schema = Schema(self.address.schema, formats, self.address.format_most)
         self.stamps = Stamps(now)
         self.forms = PgForms(self)
         self._blobs: OpenedBlobs = (
             blobs if blobs is not None else DatabaseBlobs(self, self.schema.name, new_id)
         )
         self._now = now
-        self.bell = Bell(f"serein_{self.address.schema}", self.node)
+        self.bell = Bell(f"serein_{self.address.schema}", self.node, self.address.listens)
         self.version = 1
         self._is_open = False
         self._unlifted: tuple[PgSnapshotView, Reading] | None = None
@@ -77,10 +82,24 @@ class PostgresStore:
     def blobs(self) -> Blobs:
         return self._blobs
 
+    def room(self) -> None:
+        """See `interface.Store`: the disk is the database's to watch."""
+        return None
+
     @property
     def shown(self) -> str:
         """The address, for people: without a password."""
         return self.address.shown
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether requests can be served: the database was there lately, and no newer Serein has taken it over."""
+        admin = self._admin
+        return (
+            self._is_open
+            and not self.schema.format.taken_over
+            and (admin is not None and not admin.lost)
+        )
 
     @property
     def is_busy(self) -> bool:
@@ -123,9 +142,6 @@ class PostgresStore:
             await self._blobs.open()
             self.schema.settle_blobs(admin, self._blobs.where)
             self.schema.enter(admin, self.node)
-        except ConnectionLost as error:
-            admin.close()
-            raise StoreError(f"cannot use {self.address.shown}: {_plain(error)}") from error
         except StoreUnavailable as error:
             admin.close()
             raise StoreError(f"cannot use {self.address.shown}: {_plain(error)}") from error
@@ -164,13 +180,31 @@ class PostgresStore:
         self._blobs.close()
 
     async def _tick(self) -> None:
+        ticks = 0
         while True:
             await asyncio.sleep(CHECK_S)
+            ticks += 1
             self._pool.check()
             await self._mend_admin()
             for connection in (self._admin, self._lane.connection, self._reserve):
                 if connection is not None:
                     connection.check()
+            if ticks % BEAT_TICKS == 0:
+                self._beat()
+
+    def _beat(self) -> None:
+        """Show that this node is there, and raise the format if it is time. Called in a lifted task."""
+        admin, format_ = self._admin, self.schema.format
+        if admin is None or admin.lost or format_.taken_over:
+            return
+        try:
+            (beaten,) = admin.ask([(self.schema.beat, [self.node.encode()])])
+            if not beaten.command_tuples:
+                self.schema.enter(admin, self.node)
+            if format_.raise_once(admin):
+                log.warning("the database has format %d from now on", format_.stored)
+        except (StoreError, Conflict) as error:
+            log.info("this node could not show that it is there: %s", error)
 
     async def _mend_admin(self) -> None:
         """Have the connection that hears rings back, if it was lost."""
@@ -188,6 +222,8 @@ class PostgresStore:
         """The last durable state, for the running step of the calling task. See `interface.Store`."""
         worker = worker_or_none()
         if worker is None:
+            if is_inside():
+                raise StoreError("inside a transaction, read through the transaction")
             return self._unlifted_snapshot()
         if worker is self._lane.runs_in:
             raise StoreError("inside a transaction, read through the transaction")
@@ -296,8 +332,27 @@ class PostgresStore:
         return self._lane.add(fn)
 
 
+MENDING = (
+    ("password", "give the password by PGPASSWORD or ~/.pgpass"),
+    ("does not exist", "make it first: createdb, createuser"),
+    ("no pg_hba.conf entry", "let this host and user in, in the server's pg_hba.conf"),
+    ("session is read-only", "name the primary, or all hosts: host=a,b"),
+    ("Connection refused", "is the server running there, and does it listen on that address?"),
+    (
+        "No such file or directory",
+        "is the server running there, and is this its socket's directory?",
+    ),
+    ("certificate", "see sslmode and sslrootcert of libpq"),
+    ("SSL", "see sslmode of libpq"),
+    ("too many clients", "raise max_connections, or lower serein_connections of the nodes"),
+)
+"""What to do about libpq's words."""
+
+
 def _plain(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    told = " ".join(str(error).split())
+    hint = next((hint for words, hint in MENDING if words in told), "")
+    return f"{told} ({hint})" if hint else told
 
 
 __all__ = ["PostgresStore", "as_coroutine"]

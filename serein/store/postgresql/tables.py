@@ -15,7 +15,7 @@ class SqlTable:
     """The handle of one table. Two SQL tables at most: keys up to HEAD_BYTES, and, once there was one, the longer ones."""
 
     __slots__ = (
-        "count", "create", "create_long", "delete", "delete_range", "entered", "exists", "get", "keys", "long_count",
+        "count", "create", "create_long", "delete", "delete_range", "entered", "get", "get_many", "keys", "long_count",
         "long_delete", "long_delete_range", "long_get", "long_keys", "long_page", "long_page_reverse", "long_put",
         "name", "page", "page_reverse", "put", "put_one", "stamped", "there", "version", "with_long",
     )  # fmt: skip
@@ -46,7 +46,7 @@ class SqlTable:
             f"SELECT k, v FROM {sql} {bounds} ORDER BY k DESC LIMIT $3::bigint".encode()
         )
         self.keys = f"SELECT k FROM {sql} {bounds} ORDER BY k LIMIT $3::bigint".encode()
-        self.exists = f"SELECT k FROM {sql} WHERE k = ANY($1::bytea[])".encode()
+        self.get_many = f"SELECT k, v FROM {sql} WHERE k = ANY($1::bytea[])".encode()
         self.count = f"SELECT count(*) FROM {sql} {bounds}".encode()
         upsert = "ON CONFLICT (k) DO UPDATE SET v = excluded.v"
         self.put_one = f"INSERT INTO {sql} (k, v) VALUES ($1, $2) {upsert}".encode()

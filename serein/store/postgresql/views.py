@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from serein.store.engine import Row
 from serein.store.forms import Form, Forms
 from serein.store.keys import encode_key
 from serein.store.postgresql.rows import StoredRows
 from serein.store.postgresql.stamps import Stamps
 from serein.store.postgresql.tables import SqlTable
 from serein.store.tables import AnyTable, KeyPart
-from serein.store.views import PAGE_FIRST, PAGE_GROWTH, PAGE_MAX, Batch, TransactionView, View
+from serein.store.views import Batch, TransactionView, View
 
 if TYPE_CHECKING:
     from serein.store.postgresql.reading import Reading
+    from serein.store.postgresql.side_rows import SideRows
     from serein.store.postgresql.writing import Writing
 
 
@@ -101,8 +100,11 @@ class PgTransactionView(TransactionView[SqlTable]):
         version: int,
         stamps: Stamps,
         writing: Writing,
+        beside: SideRows | None = None,
     ) -> None:
         super().__init__(batch, forms, version)
+        if beside is not None:
+            self._rows = self._writer = beside
         self._stamps = stamps
         self._writing_in = writing
 
@@ -157,37 +159,3 @@ class PgTransactionView(TransactionView[SqlTable]):
                 batch.sequence += 1
                 versions.append(batch.sequence)
         return tuple(versions)
-
-    def _walk(
-        self,
-        table: AnyTable,
-        form: Form[SqlTable],
-        low: bytes,
-        high: bytes,
-        reverse: bool,
-        limit: int | None,
-    ) -> Iterator[Row]:
-        # As in TransactionView; whether the table was written to since is told by what was written, not by its stamp.
-        size = PAGE_FIRST if limit is None else PAGE_MAX
-        left = PAGE_MAX if limit is None else limit
-        name = form.name
-        versions = self._versions
-        while left > 0:
-            asked = min(size, left)
-            version = versions.get(name)
-            page = self._page(form, low, high, reverse, asked)
-            size = min(size * PAGE_GROWTH, PAGE_MAX)
-            for row in page:
-                if versions.get(name) != version:
-                    size = 1
-                    break
-                if reverse:
-                    high = row[0]
-                else:
-                    low = row[0] + b"\x00"
-                if limit is not None:
-                    left -= 1
-                yield row
-            else:
-                if len(page) < asked and versions.get(name) == version:
-                    return

@@ -6,6 +6,7 @@ so that no commit ever waits for a checkpoint: it was the slowest hundredth of a
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -89,6 +90,11 @@ class SqliteEngine:
         self._tried_pages = 0
 
     def open(self) -> None:
+        # Before anything is made there: what is not ours is left as it is, without so much as a lock.
+        try:
+            judge_file(self._path)
+        except OSError as error:
+            raise unusable(self.directory, error) from error
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.is_shared:
@@ -101,13 +107,13 @@ class SqliteEngine:
             self.reader = self.reader_class(self._connect(apsw.SQLITE_OPEN_READONLY))
             self._checkpoint_connection = self._connect(cache_kib=256)
         except apsw.Error as error:
-            self._lock.release()
+            self._lock.leave()
             raise self._unopened(error) from error
         except OSError as error:
-            self._lock.release()
+            self._lock.leave()
             raise unusable(self.directory, error) from error
         except BaseException:
-            self._lock.release()
+            self._lock.leave()
             raise
         self._checkpointer = ThreadPoolExecutor(1, "serein-checkpoint")
 
@@ -289,4 +295,4 @@ class SqliteStore(BatchedStore[SqlTable]):
 
     async def close(self) -> None:
         await super().close()
-        self._files.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._files.close)

@@ -1,7 +1,7 @@
 """The format of a data directory: what is judged before anything is touched, and the way from an older one.
 
     1  rows and blobs as they are
-    2  rows under seals (`store/seals.py`), blobs under checksums (`store/blob_files.py`)
+    2  rows under seals (`store/seals.py`), blobs under checksums (`store/blob_layout.py`)
 
 All steps of an upgrade and the new number are one transaction, so a directory is in the old format or in the new one,
 whenever the power goes. Blobs are rewritten before it, one by one; those that have their checksums are passed over.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -24,9 +25,11 @@ class DirectoryLock:
         self._path = path
         self._patience_s = patience_s
         self._fd: int | None = None
+        self._is_new = False
 
     def take(self) -> None:
         """Raises StoreLocked, with the owner's process id where known."""
+        self._is_new = not self._path.exists()
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         until = monotonic() + self._patience_s
         while True:
@@ -45,6 +48,13 @@ class DirectoryLock:
         os.ftruncate(fd, 0)
         os.write(fd, f"{os.getpid()}\n".encode())
         self._fd = fd
+
+    def leave(self) -> None:
+        """Let go of a directory that is not for us: as it was found, without a lock if it had none."""
+        if self._fd is not None and self._is_new:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+        self.release()
 
     def release(self) -> None:
         """Let go; nothing happens if it was not held."""

@@ -25,14 +25,16 @@ import apsw
 import msgspec
 
 from serein.base.siblings import Siblings
-from serein.store.batches import Answer, BatchedStore
+from serein.store.answers import Answer
+from serein.store.batches import BatchedStore
 from serein.store.blobs_files import FileBlobs
+from serein.store.disk import Disk
 from serein.store.errors import StoreDamaged, StoreError, StoreUnavailable
 from serein.store.forms import Form
 from serein.store.interface import Snapshot, Transaction
 from serein.store.space import Space
 from serein.store.sqlite.engine import CHECKPOINT_PAGES, PAUSE_PAGES, SqliteEngine
-from serein.store.sqlite.formats import unusable
+from serein.store.sqlite.formats import judge_file, unusable
 from serein.store.sqlite.lock import DirectoryLock
 from serein.store.sqlite.rows import SqliteReader, SqliteWriter
 from serein.store.sqlite.tables import SqlTable
@@ -165,6 +167,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         free_bytes_min: int | None = None,
         forms: Mapping[str, int] | None = None,
         vfs: str | None = None,
+        disk: Disk | None = None,
     ) -> None:
         engine = SharedSqliteEngine(
             directory,
@@ -175,7 +178,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
         )
         space = Space(directory, free_bytes_min)
         # What a crash broke off in it is for the sweeper: others may be writing there now.
-        self._files = FileBlobs(directory / "blobs", check_room=space.check)
+        self._files = FileBlobs(directory / "blobs", check_room=space.check, disk=disk)
         super().__init__(engine, self._files)
         self._space = space
         self._siblings = siblings
@@ -195,6 +198,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
 
     async def open(self) -> None:
         await super().open()
+        self._files.reopen()
         self._turn.open()
         self._siblings.on(LET_GO, lambda _: self._let_go())
         self._learn()
@@ -206,7 +210,7 @@ class SharedSqliteStore(BatchedStore[SqlTable]):
             self._watch = None
         await super().close()
         self._turn.close()
-        self._files.close()
+        await self._loop.run_in_executor(None, self._files.close)
 
     async def wipe(self, keep: Collection[str] = ()) -> None:
         """Forget every record but those of the tables to `keep`, in one transaction, whoever declared its table."""
@@ -404,6 +408,7 @@ def prepare(directory: Path) -> DirectoryLock:
     Raises StoreLocked, StoreFormatTooNew, StoreDamaged, StoreError with words for the user.
     """
     try:
+        judge_file(directory / "store.sqlite")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = DirectoryLock(directory / "lock")
         lock.take()
@@ -414,6 +419,6 @@ def prepare(directory: Path) -> DirectoryLock:
         engine.open()
         engine.close()
     except BaseException:
-        lock.release()
+        lock.leave()
         raise
     return lock

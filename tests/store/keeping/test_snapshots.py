@@ -11,7 +11,7 @@ import pytest
 
 from serein.store.errors import StoreError, StoreLocked
 from serein.store.interface import Transaction
-from serein.store.keeping import snapshots
+from serein.store.keeping import cloning, restoring, snapshots
 from serein.store.keeping.addresses import opened_store
 from serein.store.keeping.differences import differences
 from serein.store.keeping.sources import look_into
@@ -67,11 +67,11 @@ def test_going_back_and_forth(data: Path) -> None:
     assert (about.name, about.taken_at, about.blobs) == ("before", 100.0, 3)
     _change(data)
     after = _state(data)
-    snapshots.restore(data, "before", 200.0, "after")
+    restoring.restore(data, "before", 200.0, "after")
     assert _state(data)[0] == before[0]
     # Blobs of both states are there; what nobody points at is the sweeper's.
     assert _state(data)[1].items() >= before[1].items()
-    snapshots.restore(data, "after", 300.0, "again")
+    restoring.restore(data, "after", 300.0, "again")
     assert _state(data)[0] == after[0]
     assert _state(data)[1].items() >= after[1].items()
     assert [about.name for about in snapshots.list_snapshots(data)] == ["before", "after", "again"]
@@ -153,7 +153,7 @@ def test_with_shared_blocks(data: Path, tmp_path: Path) -> None:
         assert (data / "store.sqlite-wal").stat().st_size > 0
         (tmp_path / "cloned").mkdir()
         await asyncio.to_thread(
-            snapshots.clone_tables, data, tmp_path / "cloned" / "store.sqlite", clone
+            cloning.clone_tables, data, tmp_path / "cloned" / "store.sqlite", clone
         )
         await store.transact(lambda tx: tx.put(NOTES, Note(name="later")))
         await store.close()
@@ -171,7 +171,7 @@ def test_not_restored_while_in_use(data: Path) -> None:
     async def story() -> None:
         async with opened_store(str(data)):
             with pytest.raises(StoreLocked, match="in use"):
-                await asyncio.to_thread(snapshots.restore, data, "one", 2.0, "kept")
+                await asyncio.to_thread(restoring.restore, data, "one", 2.0, "kept")
 
     asyncio.run(story())
     assert [about.name for about in snapshots.list_snapshots(data)] == ["one"]

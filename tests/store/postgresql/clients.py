@@ -95,6 +95,13 @@ class Trouble:
         self._chance = random.Random(seed)
         self.happened: list[str] = []
 
+    def go_through(self, count: int) -> None:
+        """So many mishaps, with a moment of peace before and after."""
+        time.sleep(1)
+        for _ in range(count):
+            self.happen()
+        time.sleep(1)
+
     def happen(self) -> None:
         """One mishap, from beginning to end."""
         what = self._chance.choice(["kill", "pause", "cut", "cut"])

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from serein.kernel.leases import LEASES
+from serein.store.postgresql.store import PostgresStore
 from tests.clients.todo import TodoUser
 from tests.flows.crash_load import client
 from tests.flows.test_todo import ROOT, empty_bucket, output, serein
 from tests.store.postgresql.nodes import Node
 
+# One after the other in one process, so that they can share nodes: to start one takes longer than most of the tests.
+pytestmark = pytest.mark.xdist_group("nodes on postgresql")
 
-@pytest.fixture
-def nodes(url: str) -> Iterator[list[Node]]:
-    """Two running nodes."""
-    made = [Node(url), Node(url)]
+
+@pytest.fixture(scope="module")
+def nodes(shared_url: str) -> Iterator[list[Node]]:
+    """Two running nodes, for all tests here."""
+    made = [Node(shared_url), Node(shared_url)]
     try:
         for node in made:
             node.start()
@@ -30,18 +36,23 @@ def nodes(url: str) -> Iterator[list[Node]]:
             node.kill()
 
 
-def test_the_example_deployed_on_one_node_is_used_on_both(nodes: list[Node]) -> None:
-    first, second = nodes
-    endpoint = f"PublicEndpoint={first.endpoint}"
-    told = serein(first, "deploy", str(ROOT / "examples/todo"), "--param", endpoint)
-    api = output(told, "ApiId")
-    TodoUser(f"{first.endpoint}/_aws/execute-api/{api}/$default").whole_story()
-    user = TodoUser(f"{second.endpoint}/_aws/execute-api/{api}/$default")
-    assert user.ask("POST", "/todos", {"title": "kept"})[0] == 201
-    first.stop()
+def test_the_example_deployed_on_one_node_is_used_on_the_others(
+    nodes: list[Node], shared_url: str
+) -> None:
+    passing = Node(shared_url)
+    passing.start()
+    try:
+        endpoint = f"PublicEndpoint={passing.endpoint}"
+        told = serein(passing, "deploy", str(ROOT / "examples/todo"), "--param", endpoint)
+        api = output(told, "ApiId")
+        TodoUser(f"{passing.endpoint}/_aws/execute-api/{api}/$default").whole_story()
+        user = TodoUser(f"{nodes[1].endpoint}/_aws/execute-api/{api}/$default")
+        assert user.ask("POST", "/todos", {"title": "kept"})[0] == 201
+    finally:
+        passing.stop()
     assert [one["title"] for one in user.ask("GET", "/todos")[1]["todos"]] == ["kept"]
-    empty_bucket(second, output(told, "Bucket"))
-    serein(second, "delete", "todo")
+    empty_bucket(nodes[1], output(told, "Bucket"))
+    serein(nodes[1], "delete", "todo")
 
 
 def test_what_one_node_wrote_the_other_reads_at_once(nodes: list[Node]) -> None:
@@ -119,17 +130,42 @@ def test_what_is_revoked_on_one_node_is_refused_by_the_other_at_once(nodes: list
             iam.get_user(UserName="nobody")
 
 
-def test_nodes_come_and_go(nodes: list[Node], url: str, tmp_path: Path) -> None:
+def spread_over(url: str, count: int) -> None:
+    """Wait until the work that goes on once is shared by so many nodes, evenly."""
+
+    async def look() -> list[int]:
+        store = PostgresStore(url)
+        await store.open()
+        try:
+            found = await store.survey(lambda snapshot: list(snapshot.scan(LEASES)))
+        finally:
+            await store.close()
+        held = Counter(lease.owner for lease in found)
+        return sorted(held.values()) if "" not in held else []
+
+    until = time.monotonic() + 30
+    while True:
+        shares = asyncio.run(look())
+        if len(shares) == count and shares[-1] - shares[0] <= count:
+            return
+        assert time.monotonic() < until, shares
+        time.sleep(0.2)
+
+
+def test_nodes_come_and_go(nodes: list[Node], shared_url: str) -> None:
     sqs = client("sqs", nodes[0].endpoint)
-    sqs.create_queue(QueueName="q")
-    third = Node(url)
+    sqs.create_queue(QueueName="visited")
+    third = Node(shared_url)
     third.start()
     try:
+        spread_over(shared_url, 3)
         there = client("sqs", third.endpoint)
         there.send_message(
-            QueueUrl=there.get_queue_url(QueueName="q")["QueueUrl"], MessageBody="from the third"
+            QueueUrl=there.get_queue_url(QueueName="visited")["QueueUrl"],
+            MessageBody="from the third",
         )
     finally:
         third.stop()
-    queue = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+    spread_over(shared_url, 2)
+    queue = sqs.get_queue_url(QueueName="visited")["QueueUrl"]
     assert sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "from the third"

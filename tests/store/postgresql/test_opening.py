@@ -14,7 +14,8 @@ import pytest
 from serein.store.errors import StoreDamaged, StoreError, StoreFormatTooNew
 from serein.store.postgresql.address import parse_address
 from serein.store.postgresql.blobs import DatabaseBlobs
-from serein.store.postgresql.schema import FORMAT, judge_server
+from serein.store.postgresql.formats import FORMATS
+from serein.store.postgresql.schema import judge_server
 from serein.store.postgresql.store import PostgresStore
 from serein.store.tables import Table
 from tests.store.postgresql.server import PostgresServer
@@ -65,6 +66,7 @@ def test_nobody_listens_there() -> None:
         ("postgresql://u:verysecret@h/db?serein_schema=a'b", "serein_schema wants"),
         ("postgresql://u:verysecret@h/db?serein_schema=pg_x", "serein_schema wants"),
         ("postgresql://u:verysecret@h/db?serein_connections=1", "serein_connections wants"),
+        ("postgresql://u:verysecret@h/db?serein_format=new", "serein_format wants"),
         ("postgresql://[::1/db", "not an address"),
     ],
 )
@@ -105,7 +107,7 @@ def test_a_newer_format_is_refused_and_left_alone(server: PostgresServer, url: s
 
     run(PostgresStore(url), nothing)
     schema = schema_of(url)
-    server.sql(f"UPDATE \"{schema}\".about SET value = {FORMAT + 1} WHERE name = 'format'")
+    server.sql(f"UPDATE \"{schema}\".about SET value = {FORMATS.newest + 1} WHERE name = 'format'")
     with pytest.raises(StoreFormatTooNew, match="newer Serein"):
         asyncio.run(PostgresStore(url).open())
     assert server.sql(f'SELECT count(*) FROM "{schema}".nodes') == [("0",)]

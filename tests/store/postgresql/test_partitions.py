@@ -26,9 +26,14 @@ KEYS = 8
 GROUPS = 3
 
 
-@pytest.fixture
-def nodes(url: str) -> Iterator[list[Node]]:
-    made = [Node(url) for _ in range(3)]
+# One after the other in one process, so that they can share nodes.
+pytestmark = pytest.mark.xdist_group("partitions of postgresql")
+
+
+@pytest.fixture(scope="module")
+def nodes(shared_url: str) -> Iterator[list[Node]]:
+    """Three running nodes; whatever happens to them, they run again in the end."""
+    made = [Node(shared_url) for _ in range(3)]
     try:
         for node in made:
             node.start()
@@ -112,14 +117,7 @@ def test_registers_stay_registers(nodes: list[Node], server: PostgresServer) -> 
     lock = threading.Lock()
     clients = [register_client(number, nodes, seen, lock) for number in range(CLIENTS)]
     trouble = Trouble(nodes, server, SEED)
-
-    def mishaps() -> None:
-        time.sleep(1)
-        for _ in range(MISHAPS):
-            trouble.happen()
-        time.sleep(1)
-
-    run_all(clients, mishaps)
+    run_all(clients, lambda: trouble.go_through(MISHAPS))
     answered = sum(op.ended != UNKNOWN for ops in seen.values() for op in ops)
     unknown = sum(op.ended == UNKNOWN for ops in seen.values() for op in ops)
     won = sum(op.kind == "cas" and op.done for ops in seen.values() for op in ops)
@@ -132,82 +130,95 @@ def test_registers_stay_registers(nodes: list[Node], server: PostgresServer) -> 
         )
 
 
-@pytest.mark.crash
-def test_fifo_queues_stay_in_order(nodes: list[Node], server: PostgresServer) -> None:
-    caller = Caller(nodes, random.Random(SEED))
-    attributes = {"FifoQueue": "true", "VisibilityTimeout": "30"}
-    made = caller.call("sqs", "CreateQueue", {"QueueName": "q.fifo", "Attributes": attributes})
-    url = made["QueueUrl"]
-    sent: dict[str, list[int]] = {f"group-{number}": [] for number in range(GROUPS)}
-    got: dict[str, list[int]] = defaultdict(list)
+class Fifo:
+    """A FIFO queue, what was sent to each of its groups, and what came out."""
 
-    def producer(group: str) -> Callable[[threading.Event], None]:
-        own = Caller(nodes, random.Random(f"{SEED} {group}"))
+    def __init__(self, nodes: list[Node]) -> None:
+        self._nodes = nodes
+        attributes = {"FifoQueue": "true", "VisibilityTimeout": "15"}
+        made = Caller(nodes, random.Random(SEED)).call(
+            "sqs", "CreateQueue", {"QueueName": "q.fifo", "Attributes": attributes}
+        )
+        self.url = made["QueueUrl"]
+        self.sent: dict[str, list[int]] = {f"group-{number}": [] for number in range(GROUPS)}
+        self.got: dict[str, list[int]] = defaultdict(list)
+
+    def producer(self, group: str) -> Callable[[threading.Event], None]:
+        """Sends numbers to a group, each once the one before it is known to be there."""
+        caller = Caller(self._nodes, random.Random(f"{SEED} {group}"))
 
         def work(stop: threading.Event) -> None:
             number = 0
             while not stop.is_set():
-                body = f"{group} {number}"
-                message = {"QueueUrl": url, "MessageBody": body, "MessageGroupId": group}
-                # The same deduplication id until it is known to be there, and only then the next one.
-                while True:
-                    try:
-                        own.call(
-                            "sqs",
-                            "SendMessage",
-                            {**message, "MessageDeduplicationId": body.replace(" ", "-")},
-                        )
-                        break
-                    except (NoAnswer, Refused):
-                        time.sleep(0.02)
-                sent[group].append(number)
+                self._send(caller, group, number)
+                self.sent[group].append(number)
                 number += 1
 
         return work
 
-    def drain(own: Caller, wait_s: int) -> int:
-        """Take what there is; a message counts once it is deleted."""
-        try:
-            answer = own.call("sqs", "ReceiveMessage", {
-                "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait_s,
-            })  # fmt: skip
-        except (NoAnswer, Refused):
-            return 0
-        messages = answer.get("Messages", [])
-        for message in messages:
-            group, _, number = message["Body"].rpartition(" ")
-            handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
-            for _ in range(200):
-                try:
-                    own.call("sqs", "DeleteMessage", handle)
-                    break
-                except (NoAnswer, Refused):
-                    time.sleep(0.05)
-            got[group].append(int(number))
-        return len(messages)
+    def _send(self, caller: Caller, group: str, number: int) -> None:
+        body = f"{group} {number}"
+        message = {
+            "QueueUrl": self.url,
+            "MessageBody": body,
+            "MessageGroupId": group,
+            # The same deduplication id until it is known to be there.
+            "MessageDeduplicationId": body.replace(" ", "-"),
+        }
+        while True:
+            try:
+                caller.call("sqs", "SendMessage", message)
+                return
+            except (NoAnswer, Refused):
+                time.sleep(0.02)
 
+    def drain(self, caller: Caller, wait_s: int) -> None:
+        """Take what there is; a message counts once it is deleted."""
+        asked = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait_s}
+        try:
+            answer = caller.call("sqs", "ReceiveMessage", asked)
+        except (NoAnswer, Refused):
+            return
+        for message in answer.get("Messages", []):
+            group, _, number = message["Body"].rpartition(" ")
+            self._delete(caller, message["ReceiptHandle"])
+            self.got[group].append(int(number))
+
+    def _delete(self, caller: Caller, receipt: str) -> None:
+        for _ in range(200):
+            try:
+                caller.call(
+                    "sqs", "DeleteMessage", {"QueueUrl": self.url, "ReceiptHandle": receipt}
+                )
+                return
+            except (NoAnswer, Refused):
+                time.sleep(0.05)
+
+    @property
+    def left(self) -> dict[str, int]:
+        """How much of each group has not come out yet."""
+        counts = {
+            group: len(numbers) - len(self.got[group]) for group, numbers in self.sent.items()
+        }
+        return {group: count for group, count in counts.items() if count > 0}
+
+
+@pytest.mark.crash
+def test_fifo_queues_stay_in_order(nodes: list[Node], server: PostgresServer) -> None:
+    queue = Fifo(nodes)
     consumer = Caller(nodes, random.Random(SEED + 1))
 
     def consume(stop: threading.Event) -> None:
         while not stop.is_set():
-            drain(consumer, 1)
+            queue.drain(consumer, 1)
 
     trouble = Trouble(nodes, server, SEED + 7)
-
-    def mishaps() -> None:
-        time.sleep(1)
-        for _ in range(MISHAPS):
-            trouble.happen()
-        time.sleep(1)
-
-    run_all([*map(producer, sent), consume], mishaps)
+    run_all([*map(queue.producer, queue.sent), consume], lambda: trouble.go_through(MISHAPS))
     # A receive whose answer was lost hides its messages until their visibility timeout has passed.
     until = time.monotonic() + 60
-    while any(len(got[group]) < len(numbers) for group, numbers in sent.items()):
-        assert time.monotonic() < until, {
-            group: (len(sent[group]), got[group][-3:]) for group in sent
-        }
-        drain(consumer, 2)
-    print({group: len(numbers) for group, numbers in sent.items()}, trouble.happened)
-    for group, numbers in sent.items():
-        assert got[group] == numbers, f"{group} came out of order, or twice"
+    while queue.left:
+        assert time.monotonic() < until, queue.left
+        queue.drain(consumer, 2)
+    print({group: len(numbers) for group, numbers in queue.sent.items()}, trouble.happened)
+    for group, numbers in queue.sent.items():
+        assert queue.got[group] == numbers, f"{group} came out of order, or twice"
