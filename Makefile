@@ -32,7 +32,7 @@ test: $(STAMP) ## all tests
 clients: $(STAMP) ## real client programs for the tests: aws, sam, the SDK for JavaScript (needs npm)
 	@test -x .clients/bin/pip || $(PYTHON) -m venv .clients
 	@test -x .clients/bin/sam || .clients/bin/pip install --quiet --disable-pip-version-check aws-sam-cli awscli
-	@test -d .clients/node_modules/@aws-sdk/client-s3 || ! command -v npm >/dev/null || \
+	@test -d .clients/node_modules/@amazon-dax-sdk/lib-dax || ! command -v npm >/dev/null || \
 		(cp tests/clients/javascript/package.json .clients/ && npm install --prefix .clients --silent --no-audit --no-fund --no-package-lock --fetch-retries 1 --fetch-timeout 60000)
 
 check: $(STAMP) ## format, lint, types, import contracts, house tests

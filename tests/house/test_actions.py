@@ -25,6 +25,7 @@ ACCOUNT = "000000000000"
 SCOPE = Scope(account=ACCOUNT, region="us-east-1", request_id="r", host="127.0.0.1:4566")
 
 NOT_IN_THE_DATA: dict[str, str] = {
+    "ecr:ListImageReferrers": "the model has it, the data not yet",
     "lambda:DeleteResourcePolicy": "the model has it, the data not yet",
     "lambda:GetResourcePolicy": "the model has it, the data not yet",
     "lambda:PutResourcePolicy": "the model has it, the data not yet",
