@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; about half a minute) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Serein needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q serein
 	@touch $(STAMP)
@@ -29,9 +29,10 @@ run: $(STAMP) ## start Serein, deploy the example, say how to use it
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
-clients: $(STAMP) ## real client programs for the tests: aws, sam, the SDK for JavaScript (needs npm)
+clients: $(STAMP) ## real clients for the tests: aws, sam, Powertools, the SDK for JavaScript (needs npm)
 	@test -x .clients/bin/pip || $(PYTHON) -m venv .clients
 	@test -x .clients/bin/sam || .clients/bin/pip install --quiet --disable-pip-version-check aws-sam-cli awscli
+	@test -d .clients/powertools/aws_lambda_powertools || .clients/bin/pip install --quiet --disable-pip-version-check --target .clients/powertools 'aws-lambda-powertools[tracer]'
 	@test -d .clients/node_modules/@amazon-dax-sdk/lib-dax || ! command -v npm >/dev/null || \
 		(cp tests/clients/javascript/package.json .clients/ && npm install --prefix .clients --silent --no-audit --no-fund --no-package-lock --fetch-retries 1 --fetch-timeout 60000)
 

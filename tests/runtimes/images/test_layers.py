@@ -225,8 +225,8 @@ def test_many_small_layers_of_one_size(tmp_path: Path):
     "content",
     [
         b"no archive at all" * 100,
-        gzip.compress(b"no archive either" * 100),
-        gzip.compress(archive([entry("a", b"1" * 5000)]))[:-200],
+        gzip.compress(b"no archive either" * 100, mtime=0),
+        gzip.compress(archive([entry("a", b"1" * 5000)]), mtime=0)[:-200],
         archive([entry("a", b"1" * 5000)])[:3000],
         b"\x28\xb5\x2f\xfd broken",
     ],
