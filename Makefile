@@ -7,7 +7,7 @@ PORT ?= 4566
 DATA ?= .serein
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test clients check fmt bench models coverage clean
+.PHONY: help setup run test long clients check fmt bench models coverage clean
 
 help: ## what these commands do
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ run: $(STAMP) ## start Serein, deploy the example, say how to use it
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+long: $(STAMP) ## the tests that take minutes each (Terraform on everything)
+	@SEREIN_LONG=1 $(BIN)/python -m pytest -q -n 2 -m long tests
 
 clients: $(STAMP) ## real clients for the tests: aws, sam, Powertools, the SDK for JavaScript (needs npm)
 	@test -x .clients/bin/pip || $(PYTHON) -m venv .clients

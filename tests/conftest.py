@@ -1,4 +1,4 @@
-"""How many tests run side by side, and which of them in one process."""
+"""How many tests run side by side, which of them in one process, and which only when they are asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let `@pytest.mark.xdist_group` hold: pytest 9.2 keeps a test's id where pytest-xdist 3.8 does not look for it."""
+    """Leave out what is marked `long`; and let `@pytest.mark.xdist_group` hold: pytest 9.2 keeps a test's id where pytest-xdist 3.8 does not look for it."""
+    if not os.environ.get("SEREIN_LONG"):
+        for item in items:
+            if item.get_closest_marker("long") is not None:
+                item.add_marker(pytest.mark.skip(reason="takes minutes: `make long` runs it"))
     if not getattr(config.option, "loadgroup", False):
         return
     for item in items:

@@ -39,8 +39,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How many functions run at a time."""
     functions_reach: tuple[tuple[str, int], ...] = ()
     """Addresses and ports of this machine that functions may connect to."""
+    advertise: str | None = None
+    """Of several nodes: where the others reach this one (host:port). None: nobody hands it invocations."""
     free_bytes_min: int | None = None
     """Less free on the disk of `data`, and only what removes is written. None: 200 MB, at most 5 % of the disk."""
+    otlp: str | None = None
+    """Where spans are sent: an OpenTelemetry collector's URL."""
     ephemeral: bool = False
     """Whether `data` (of several worker processes) is a folder in memory that goes at the end."""
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from serein.assembly.config import Config, StartFailure
 from serein.assembly.listening import listen, tls_maker
+from serein.assembly.peers import make_peers
+from serein.assembly.places import pool_settings
 from serein.assembly.stores import Handler, Lift, is_usable, make_store
+from serein.assembly.tracing import Tracing
 from serein.base.clock import Clock, SystemClock
 from serein.base.ids import Randomness, SystemRandomness, new_uuid
 from serein.base.virtual_clock import VirtualClock
@@ -34,7 +35,7 @@ from serein.kernel.access_log import AccessLog
 from serein.kernel.authorise import Authoriser
 from serein.kernel.calls import Principal, Scope, root_of, service_principal
 from serein.kernel.courier import Courier
-from serein.kernel.crew import LINGER_S, Crew
+from serein.kernel.crew import Crew
 from serein.kernel.development import Development
 from serein.kernel.dispatch import Dispatch
 from serein.kernel.doorbell import Doorbell
@@ -42,11 +43,12 @@ from serein.kernel.fences import behind
 from serein.kernel.leases import LEASES, TERMS, Lease
 from serein.kernel.leasing import Leasing
 from serein.kernel.operations import Context
+from serein.kernel.peers import KEYS as PEER_KEYS
 from serein.kernel.services import Registry, Service, Worker
 from serein.kernel.sweeper import Holds, Sweeper
 from serein.kernel.trail import Trail
 from serein.kernel.workers import Workers
-from serein.runtimes.pool import PoolSettings, probe_isolation
+from serein.runtimes.pool import probe_isolation
 from serein.services import (
     apigatewayv2,
     applicationautoscaling,
@@ -106,9 +108,8 @@ class House:
             store, self._lift = make_store(config, crew, self.doorbell)
         self.store = store
         self.identities = iam.StoredIdentities(self.clock)
-        self.functions = Functions(
-            self._pool_settings(), crew.siblings if crew is not None else None
-        )
+        settings, self._scratch = pool_settings(config, crew)
+        self.functions = Functions(settings, crew.siblings if crew is not None else None)
         self.dax_caches = dax.Caches()
         self.registry = Registry(self._services())
         self.wire = Wire(self.registry.services)
@@ -122,6 +123,7 @@ class House:
             doorbell=self.doorbell,
             trail=self.trail,
         )
+        self.tracing = Tracing(self.dispatch.spans, config.otlp)
         self.access_log = AccessLog(
             self.store,
             self.clock,
@@ -138,6 +140,7 @@ class House:
         self.development = Development(self.dispatch, self.idle, is_on=config.development)
         self.faults = self.development.faults
         """What goes wrong on purpose in this process, for tests."""
+        self.peers = make_peers(config, crew, self.dispatch, self.owner, self.functions)
         self.front = self._make_front()
         self.server: Server | None = None
         self.endpoint = ""
@@ -162,26 +165,6 @@ class House:
             sqs.SERVICE,
             sts.service(self.identities),
         ]
-
-    def _pool_settings(self) -> PoolSettings:
-        """Unpacked code lies beside the data; an ephemeral house has a folder that goes with it."""
-        config = self.config
-        if config.data is not None:
-            work = config.data / "functions"
-        else:
-            self._scratch = tempfile.TemporaryDirectory(
-                prefix="serein-", ignore_cleanup_errors=True
-            )
-            work = Path(self._scratch.name)
-        settings = PoolSettings(
-            work=str(work.absolute()),
-            endpoint=f"http://127.0.0.1:{config.port}",
-            processes_max=config.processes_max,
-            isolate=config.isolation != "off",
-            required=config.isolation == "required",
-            reachable=config.functions_reach,
-        )
-        return settings if self.crew is None else self.crew.share_of(settings)
 
     def _make_front(self) -> Front:
         config = self.config
@@ -222,11 +205,13 @@ class House:
                 account=config.account,
                 region=config.region,
                 is_open=config.auth_open,
-            ).pages,
+            ).pages
+            | self.peers.pages,
             rooms={
                 "/_serein/clock": ClockRoom(self.clock, self.development.timekeeper).room(),
                 "/_serein/faults": FaultsRoom(self.development.fault_book, self.registry).room(),
                 "/_serein/snapshots": SnapshotsRoom(self._snapshots).room(),
+                "/_serein/traces": self.tracing.room(self.crew.hub if self.crew else None),
             },
         )
         if self.crew is not None and self.leasing is not None:
@@ -275,8 +260,10 @@ class House:
         if self.leasing is not None:
             self.workers.start("leases", self.leasing.run)
         self.workers.start("access log", self.access_log.run)
+        self.tracing.open(self.workers)
         self.workers.start_once("courier", self._run_courier)
         self.workers.start_once("blob sweeper", lambda _: self.sweeper.run())
+        await self.peers.open(self.workers)
         for service in self.registry.services.values():
             for worker in service.workers:
                 run = self._bind(service, worker)
@@ -361,14 +348,13 @@ class House:
     async def stop(self) -> None:
         """Let requests under way finish, then stop workers, functions and the store."""
         self._is_ready = False
-        if self.server is not None:
-            linger_s = 0.0 if self.crew is None else LINGER_S
-            await self.server.stop(self.config.grace_s, linger_s)
+        await self.peers.stop(self.server, self.config.grace_s)
         await self.leave()
 
     async def leave(self) -> None:
         """Stop everything but the server, which has been stopped, or is for another house to take over."""
         self._is_ready = False
+        await self.peers.close()
         await self.workers.stop()
         if self.leasing is not None:
             with contextlib.suppress(StoreUnavailable):
@@ -384,7 +370,8 @@ class House:
             await self.store.wipe()
         elif isinstance(self.store, SharedSqliteStore):
             # Leases are the processes', not the house's.
-            await self.store.wipe(keep=(LEASES.name, TERMS.name))
+            await self.store.wipe(keep=(LEASES.name, TERMS.name, PEER_KEYS.name))
+        self.dispatch.spans.clear()
         await self.development.reset()
 
     def whereabouts(self) -> str:
@@ -396,10 +383,11 @@ class House:
     def figures(self) -> list[str]:
         """What the house counts besides calls, as lines of Prometheus' text format."""
         lines = [*self.sweeper.prometheus(), *self.dax_caches.prometheus()]
+        lines += self.peers.prometheus()
         room = self.store.room()
         if room is not None:
             lines += room.prometheus()
-        lines += self.functions.meter.prometheus()
+        lines += [*self.functions.meter.prometheus(), *self.tracing.prometheus()]
         return lines
 
     def isolation(self) -> dict[str, object]:

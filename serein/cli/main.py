@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("serein.cli.status", "Show whether Serein runs, its stacks and functions."),
     "logs": ("serein.cli.logs", "Show a function's log lines, with -f as they come."),
     "invoke": ("serein.cli.invoke", "Call a function and print its answer."),
+    "traces": ("serein.cli.traces", "Show what took how long within a request."),
     "clock": ("serein.cli.clock", "Show the clock, move it on, stop it (development)."),
     "faults": ("serein.cli.faults", "Make calls fail on purpose (development)."),
     "why": (

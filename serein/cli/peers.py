@@ -27,3 +27,19 @@ class PeerAddress(click.ParamType[tuple[str, int]]):
         if not port.isdigit() or not 0 < int(port) < 65_536:
             self.fail(f"{value!r} has no port such as 127.0.0.1:5432.", param, ctx)
         return address, int(port)
+
+
+class Advertised(click.ParamType[str]):
+    """`10.0.0.5:4566`, `node-1.internal:4566`, `[fd00::5]:4566`: where others reach a server."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        host, _, port = str(value).rpartition(":")
+        if not host or "/" in host or (":" in host and not host.startswith("[")):
+            self.fail(f"{value!r} names no host and port such as 10.0.0.5:4566.", param, ctx)
+        if not port.isdigit() or not 0 < int(port) < 65_536:
+            self.fail(f"{value!r} has no port such as 10.0.0.5:4566.", param, ctx)
+        return str(value)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import uvloop
@@ -18,7 +20,7 @@ from serein.assembly import Config, House, Premises, StartFailure
 from serein.cli.age import age_s
 from serein.cli.keeping import leave_endpoint
 from serein.cli.many import WorkerCount, run_workers
-from serein.cli.peers import PeerAddress
+from serein.cli.peers import Advertised, PeerAddress
 
 WILDCARDS = ("0.0.0.0", "::", "")
 GARBAGE_THRESHOLD = 5_000
@@ -116,6 +118,17 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     help="Megabytes to leave free on the disk of --data: with less, only what removes is written. "
     "[default: 200, at most 5 % of the disk]",
 )
+@click.option(
+    "--advertise",
+    type=Advertised(),
+    help="With --store: the address at which other nodes reach this one; they hand it calls of functions that they have no "
+    "place for, or that are warm here.",
+)
+@click.option(
+    "--otlp",
+    metavar="URL",
+    help="Send the spans of sampled traces to an OpenTelemetry collector, by OTLP/HTTP (http://127.0.0.1:4318).",
+)
 @click.option("--example", type=click.Path(path_type=Path, exists=True), hidden=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def command(
@@ -129,17 +142,12 @@ def command(
     workers: int,
     account: str,
     region: str,
-    tls_port: int | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
     dev: bool,
-    dynamodb_limits: bool,
-    isolation: str,
     max_processes: int,
-    functions_reach: tuple[tuple[str, int], ...],
     keep_free: int | None,
     example: Path | None,
     verbose: bool,
+    **as_said: Any,
 ) -> None:
     """Start Serein and stay in the foreground; Ctrl-C stops it cleanly.
 
@@ -159,6 +167,9 @@ def command(
             f"--auth {auth} is for loopback only; to listen on {host} use --auth strict."
         )
     _check_usage(account, store, blobs, alone=ephemeral or workers != 1)
+    _check_collector(as_said["otlp"])
+    if as_said["advertise"] and not store:
+        raise click.UsageError("--advertise goes with --store: it is for several nodes.")
     config = Config(
         host=host,
         port=port,
@@ -169,15 +180,10 @@ def command(
         auth_records=auth == "record",
         account=account,
         region=region,
-        tls_port=tls_port,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        dynamodb_limits=dynamodb_limits,
-        isolation=isolation,
         processes_max=max_processes,
-        functions_reach=functions_reach,
         free_bytes_min=None if keep_free is None else keep_free * 1_000_000,
         development=dev or (ephemeral and auth != "strict"),
+        **as_said,
     )
     try:
         if workers == 1:
@@ -207,6 +213,12 @@ def _check_usage(account: str, store: str | None, blobs: str | None, *, alone: b
         raise click.UsageError(
             "--store does not go with --ephemeral or --workers: start another node on the same database."
         )
+
+
+def _check_collector(url: str | None) -> None:
+    parts = urlsplit(url) if url is not None else None
+    if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise click.UsageError(f"--otlp wants a URL like http://127.0.0.1:4318, not {url!r}.")
 
 
 def _tune() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import orjson
@@ -71,7 +71,10 @@ class Caretakers:
             action, work = found
             body = await request.read(BODY_BYTES_MAX)
             self.admit(request, f"{SERVICE}:{action}")
-            return _json(await work(_params(body)), 200)
+            params = _params(body)
+            if request.method == "GET" and request.query and not body:
+                params = dict(parse_qsl(request.query))
+            return _json(await work(params), 200)
         except BodyTooLarge:
             return _told(AwsError("The request is too long.", code="TooLarge", status=413))
         except AwsError as error:

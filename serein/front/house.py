@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
+from time import perf_counter
 
 from serein.base.ids import new_uuid
+from serein.base.traces import continued_in
 from serein.front.aws_api import AwsApi
 from serein.front.hosts import Hosts
 from serein.front.house_pages import HousePages, json_response
@@ -13,6 +15,7 @@ from serein.kernel.calls import ANONYMOUS, Scope
 from serein.kernel.dispatch import Dispatch
 from serein.kernel.operations import Context
 from serein.kernel.services import Site
+from serein.kernel.spans import TEXT_CHARS_MAX, flags_of
 from serein.wire.http import HttpRequest, HttpResponse
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,33 @@ class Front:
         return self._api.unavailable(request)
 
     async def _visit(self, site: Site, name: str, request: HttpRequest) -> HttpResponse:
+        trace = request.headers.get("x-amzn-trace-id")
+        if trace is None:
+            return await self._answer(site, name, request)
+        dispatch = self._dispatch
+        within = dispatch.spans.enter(trace, None, dispatch.clock.now(), dispatch.randomness)
+        if within is None:
+            return await self._answer(site, name, request)
+        started = perf_counter()
+        # As API Gateway does: what it calls goes on within its own span.
+        request.headers["x-amzn-trace-id"] = continued_in(trace, within.id)
+        response = await self._answer(site, name, request)
+        dispatch.spans.leave(
+            within,
+            dispatch.clock.now(),
+            perf_counter() - started,
+            name=name or site.name,
+            origin=f"site:{site.name}",
+            flags=flags_of(response.status),
+            annotations={
+                "method": request.method,
+                "path": request.path[:TEXT_CHARS_MAX],
+                "status": response.status,
+            },
+        )
+        return response
+
+    async def _answer(self, site: Site, name: str, request: HttpRequest) -> HttpResponse:
         cx = self.context_of(request)
         try:
             return await site.handle(cx, request, name)

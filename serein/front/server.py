@@ -11,8 +11,10 @@ The handler gets an HttpRequest and gives an HttpResponse, or a future or corout
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
+import os
 import socket
 import ssl
 import time
@@ -70,6 +72,15 @@ class Server:
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
+
+    async def listen_at(self, path: str) -> None:
+        """Listen on a Unix socket; what a process that is gone has left at `path` is removed. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        listener = await asyncio.get_running_loop().create_unix_server(
+            self._maker(None, tls_only=False), path, backlog=BACKLOG
+        )
+        self._listeners.append(listener)
 
     def share(
         self,

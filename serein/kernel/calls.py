@@ -51,6 +51,15 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
     """x-amz-content-sha256 as declared."""
 
 
+class Within(msgspec.Struct, frozen=True):
+    """The span of a sampled trace that something goes on in: the trace, its id, its parent's, since when (epoch seconds)."""
+
+    root: str
+    id: str
+    parent: str
+    began: float
+
+
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Where a call comes from and what it is about: account and region it acts in, and what conditions ask."""
 
@@ -68,7 +77,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     source_account: str = ""
     called_via: tuple[str, ...] = ()
     trace: str = ""
-    """The X-Ray trace header, handed on."""
+    """The X-Ray trace header, handed on as it came."""
+    within: Within | None = None
+    """Set by the door where that trace is sampled; what the call sets off goes on within it."""
     signed: Signed | None = None
     """Only for requests to S3 themselves, not for what follows from them."""
 

@@ -23,6 +23,7 @@ from serein.kernel.calls import Call, Principal, Scope
 from serein.kernel.doorbell import Doorbell
 from serein.kernel.operations import Context, Need, Read, Tx
 from serein.kernel.services import NotBuilt, Registered, Registry
+from serein.kernel.spans import Spans
 from serein.kernel.trail import Trail
 from serein.store.blobs import Blobs
 from serein.store.errors import StoreFull
@@ -77,6 +78,7 @@ class Dispatch:
         randomness: Randomness,
         doorbell: Doorbell,
         trail: Trail,
+        spans: Spans | None = None,
     ) -> None:
         self.registry = registry
         self.store = store
@@ -86,6 +88,7 @@ class Dispatch:
         self.randomness = randomness
         self.doorbell = doorbell
         self.trail = trail
+        self.spans = spans or Spans()
         self.fetcher: Fetcher | None = None
         self.authenticator: Authenticator | None = None
         self._validators: dict[tuple[str, str], Validate] = {}
@@ -103,6 +106,8 @@ class Dispatch:
         after it): how the courier removes what it has delivered.
         """
         started = perf_counter()
+        if call.scope.trace:
+            call = self.spans.entered(call, self.clock.now(), self.randomness)
         try:
             found = self.registry.find(call.service, call.operation)
             if not found.spec.unvalidated:
@@ -211,16 +216,19 @@ class Dispatch:
             raise self._internal(call, started, error) from error
 
     def _record(self, call: Call, started: float, error: AwsError | None = None) -> None:
+        now, took_s = self.clock.now(), perf_counter() - started
         self.trail.record(
-            self.clock.now(),
+            now,
             call.scope.request_id,
             call.service,
             call.operation,
             call.principal.arn,
-            perf_counter() - started,
+            took_s,
             error.code if error else "",
             error.message if error else "",
         )
+        if call.scope.within is not None:
+            self.spans.left(call, now, took_s, error)
 
     def _record_future(
         self, call: Call, started: float, done: asyncio.Future[dict[str, Any]]

@@ -19,6 +19,7 @@ from serein.base.ids import Randomness, new_uuid
 from serein.kernel import outbox, tags
 from serein.kernel.calls import Call, Principal, Scope
 from serein.kernel.doorbell import Doorbell
+from serein.kernel.spans import Spans
 from serein.store.blobs import Blobs
 from serein.store.interface import Snapshot, Transaction
 from serein.wire.http import HttpRequest, HttpResponse
@@ -299,6 +300,7 @@ class Door(Protocol):
     clock: Clock
     randomness: Randomness
     doorbell: Doorbell
+    spans: Spans
 
     @property
     def blobs(self) -> Blobs: ...

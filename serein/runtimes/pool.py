@@ -18,6 +18,7 @@ from serein.runtimes.spec import (
     Isolation,
     LogSink,
     Outcome,
+    Outlook,
     PoolBusy,
     Sink,
 )
@@ -143,6 +144,21 @@ class Pool:
 
     def _count(self, key: str) -> int:
         return sum(1 for tenancy in self._tenancies if tenancy.spec.key == key and tenancy.usable)
+
+    def outlook(self, key: str) -> Outlook:
+        """What an invocation of this function version would find at this moment."""
+        if self._idle.get(key):
+            return "warm"
+        if self._free > 0 or (key not in self._living and self._can_evict()):
+            return "cold"
+        return "full"
+
+    def places(self, key: str) -> tuple[int, int, bool]:
+        """Idle environments of a function version, places free for any, and whether the version is kept ready."""
+        return len(self._idle.get(key, ())), self._free, key in self._kept
+
+    def _can_evict(self) -> bool:
+        return any(stack for key, stack in self._idle.items() if key not in self._kept)
 
     def discard(self, key: str) -> None:
         """End the environments of a function version: the idle ones now, the others after their invocation."""

@@ -9,6 +9,8 @@ import msgspec
 
 ErrorKind = Literal["handled", "unhandled"]
 Standing = Literal["sandboxed", "partial", "none"]
+Outlook = Literal["warm", "cold", "full"]
+"""What an invocation would find: an idle environment; room for a new one; a queue."""
 
 
 class ImageRoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,19 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     identity: str | None = None
     trace_header: str | None = None
     want_tail: bool = False
+    want_phases: bool = False  # whether its outcome is to say how long each phase took
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """A part of an invocation: Initialization, Restore, Invocation, Extensions, Overhead or Shutdown.
+
+    Times are epoch seconds of the house's clock. `failed` is the type of the error that ended it, or "".
+    """
+
+    name: str
+    began: float
+    ended: float
+    failed: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +93,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     memory_used_mb: int = 0
     tail: bytes = b""
     log_stream: str = ""
+    phases: tuple[Phase, ...] = ()  # in their order, if they were wanted
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -25,7 +25,15 @@ from serein.runtimes.log_lines import (
     tail_of,
 )
 from serein.runtimes.platform_voice import SNAP_START, PlatformVoice
-from serein.runtimes.spec import FunctionSpec, Invocation, LogLine, LogSink, Outcome, Sink
+from serein.runtimes.spec import (
+    FunctionSpec,
+    Invocation,
+    LogLine,
+    LogSink,
+    Outcome,
+    Phase,
+    Sink,
+)
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_LIMIT_S = 10.0
@@ -65,6 +73,8 @@ class Tenancy:
         self._ready = False
         self._timed_out = False
         self._init_ms: float | None = None
+        self._marks: list[tuple[str, float, float, str]] = []
+        """Phases of which the next report tells: name, from, to (by perf_counter), the type of the error that ended it."""
         self._peak_kib = 0
         self._lines: list[LogLine] = []
         self._tail: list[LogLine] | None = None
@@ -179,14 +189,18 @@ class Tenancy:
         finally:
             timer.cancel()
             self._assignment = b""
-        self._init_ms = elapsed_ms(self._began)
+        ended = perf_counter()
+        self._init_ms = (ended - self._began) * 1000.0
         self._peak_kib = answer.peak_kib
         self._ready = answer.kind == frames.READY
         self.retired = self.retired or not self._ready
-        self._tell_init(answer)
+        failed = self._tell_init(answer)
+        name = "Restore" if self._voice.kind == SNAP_START else "Initialization"
+        self._marks = [(name, self._began, ended, failed or "")]
         return answer
 
-    def _tell_init(self, answer: Answer) -> None:
+    def _tell_init(self, answer: Answer) -> str | None:
+        """The type of the error that ended the init phase."""
         status, error_type = "success", None
         if not self._ready:
             self.environment.drain_log()
@@ -198,6 +212,7 @@ class Tenancy:
                 broke = self.environment.broke
                 status, error_type = "error", broke[0] if broke else "Runtime.ExitError"
         self._voice.init_done(self._clock.now(), self._init_ms or 0.0, status, error_type)
+        return "Sandbox.Timedout" if status == "timeout" else error_type
 
     def _facts(self, invocation: Invocation, streams: bool) -> bytes:
         # The function compares its deadline with the machine's clock.
@@ -214,6 +229,8 @@ class Tenancy:
         )
 
     async def _conclude(self, invocation: Invocation, answer: Answer, took_ms: float) -> Outcome:
+        answered = perf_counter()
+        began = answered - took_ms / 1000.0
         self.environment.drain_log()
         kind, body, peak = answer
         error_type: str | None = None
@@ -229,6 +246,10 @@ class Tenancy:
             self.retired = True
         else:
             body, error_type, took_ms = await self._ended(invocation, took_ms)
+        if began < answered:  # else it came to no invocation
+            self._marks.append(("Invocation", began, answered, error_type or ""))
+        if self.environment.ended.done():
+            self._marks.append(("Shutdown", answered, perf_counter(), ""))
         return self._report(invocation, body, error_type, took_ms)
 
     async def _ended(self, invocation: Invocation, took_ms: float) -> tuple[bytes, str, float]:
@@ -289,6 +310,8 @@ class Tenancy:
         tail = tail_of(self._tail) if self._tail is not None else b""
         self._tail = None
         self._flush()
+        phases = self._phases(now) if invocation.want_phases else ()
+        self._marks.clear()
         return Outcome(
             payload=body,
             error=None if error_type is None else "unhandled",
@@ -299,7 +322,15 @@ class Tenancy:
             memory_used_mb=used_mb,
             tail=tail,
             log_stream=self.log_stream,
+            phases=phases,
         )
+
+    def _phases(self, now: float) -> tuple[Phase, ...]:
+        """What was marked, and what the platform itself needed after it, by the house's clock."""
+        ended = perf_counter()
+        marks = [*self._marks, ("Overhead", self._marks[-1][2], ended, "")]
+        ahead = now - ended
+        return tuple(Phase(name, ahead + a, ahead + b, failed) for name, a, b, failed in marks)
 
     def _on_timeout(self) -> None:
         self._timed_out = True

@@ -11,7 +11,7 @@ serialisable by nature, and nothing can wait inside one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar, overload
 
 from serein.store.blobs import Blobs
@@ -110,6 +110,14 @@ class Snapshot(Protocol):
 
     def scan_rows(self, table: BytesTable) -> Iterator[tuple[bytes, bytes]]:
         """All rows of a table with their keys as they are encoded (`keys.py`): for what keeps all of them."""
+        ...
+
+    def expect(self, table: AnyTable, keys: Iterable[Key]) -> None:
+        """Tell which rows will be looked for one by one, by `get` or `delete`, for nothing but speed.
+
+        Where every question has a way to go, the first of them brings some of the next with it; elsewhere `keys` is
+        not looked at, so give a generator.
+        """
         ...
 
     def count(self, table: AnyTable, prefix: Key = ...) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic
 
 from serein.store.engine import H, Row, Rows, Writer
@@ -137,6 +137,9 @@ class View(Generic[H]):
         if low >= high:
             return []
         return self._rows.page(form.handle, low, high, reverse, asked)
+
+    def expect(self, table: AnyTable, keys: Iterable[Key]) -> None:
+        """See `interface.Snapshot`: here every row is near."""
 
     def tables(self) -> dict[str, int]:
         """See `interface.Snapshot`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.clients.test_terraform import Terraform, pytestmark
 from tests.running import RunningSerein
 
@@ -12,6 +14,7 @@ __all__ = ["pytestmark"]
 CONFIGURATION = Path(__file__).parent / "terraform_dax" / "main.tf"
 
 
+@pytest.mark.long
 def test_clusters_and_groups(tmp_path: Path) -> None:
     with RunningSerein(tmp_path / "data") as serein:
         terraform = Terraform(tmp_path, serein)

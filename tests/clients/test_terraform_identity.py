@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -41,6 +42,7 @@ def write_files(folder: Path) -> None:
     shutil.copy(CONFIGURATION, folder / "main.tf")
 
 
+@pytest.mark.long
 def test_identity(tmp_path: Path) -> None:
     with RunningSerein(tmp_path / "data") as serein:
         terraform = Terraform(tmp_path, serein)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import boto3
+import pytest
 
 from tests.clients.test_terraform import Terraform, pytestmark
 from tests.oci import Image, folder_of, push_by_api
@@ -15,6 +16,7 @@ __all__ = ["pytestmark"]
 CONFIGURATION = Path(__file__).parent / "terraform_images" / "main.tf"
 
 
+@pytest.mark.long
 def test_repositories_and_functions(tmp_path: Path) -> None:
     with RunningSerein(tmp_path / "data") as serein:
         terraform = Terraform(tmp_path, serein)

@@ -18,7 +18,10 @@ from tests.runtimes.conftest import Bench
 from tests.runtimes.test_extensions import layered, rebuilt
 
 COMPILER = languages.compiler_of(languages.installed_javas().values())
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no JDK is installed")
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="no JDK is installed"),
+    pytest.mark.xdist_group("java"),  # They share what is compiled.
+]
 
 SOURCE = """
 package app;

@@ -28,6 +28,43 @@ def test_what_was_put_is_read_after_the_answer(make_store: MakeStore) -> None:
     run(make_store(), story)
 
 
+def test_rows_that_were_told_of_are_read_as_any(make_store: MakeStore) -> None:
+    """`expect` is for speed alone: whoever tells more, less or something else reads the same."""
+    keys = [("k", number) for number in range(100)]
+    long = ("k" * 5000, 1)
+
+    def write(tx: Transaction) -> None:
+        tx.expect(RAW, (key for key in [*keys, long]))
+        for key in [*keys[::2], long]:
+            assert tx.get(RAW, *key) is None
+            tx.put_bytes(RAW, key, str(key[1]).encode())
+
+    def change(tx: Transaction) -> None:
+        tx.expect(RAW, iter(keys[:50]))
+        assert tx.get(RAW, *keys[10]) == b"10"
+        tx.put_bytes(RAW, keys[12], b"new")
+        assert tx.get(RAW, *keys[12]) == b"new"
+        assert [tx.delete(RAW, *key) for key in keys[:4]] == [True, False, True, False]
+        assert tx.get(RAW, *keys[0]) is None
+
+    async def story(store: Store) -> None:
+        await store.transact(write)
+        await store.transact(change)
+        snapshot = store.snapshot()
+        snapshot.expect(RAW, iter([*keys, long]))
+        found = [snapshot.get(RAW, *key) for key in reversed(keys)][::-1]
+        expected = [str(number).encode() if number % 2 == 0 else None for number in range(100)]
+        expected[:4], expected[12] = [None] * 4, b"new"
+        assert found == expected
+        assert snapshot.get(RAW, *long) == b"1"
+        assert snapshot.get(RAW, *keys[12]) == b"new"
+        await store.transact(lambda tx: tx.put_bytes(RAW, keys[13], b"later"))
+        later = store.snapshot()
+        assert [later.get(RAW, *key) for key in keys[12:14]] == [b"new", b"later"]
+
+    run(make_store(), story)
+
+
 def test_a_transaction_reads_its_own_writes(make_store: MakeStore) -> None:
     def change(tx: Transaction) -> None:
         assert list(tx.scan(THINGS)) == []

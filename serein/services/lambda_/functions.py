@@ -8,11 +8,11 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from serein.base.errors import AwsError
-from serein.kernel.calls import Principal, service_principal
+from serein.kernel.calls import Principal
 from serein.kernel.operations import Context
+from serein.kernel.peers import PeerRefused
 from serein.runtimes.archives import sweep, unpack, unzipped_bytes
 from serein.runtimes.images.larder import Larder
 from serein.runtimes.outlook import expected_isolation
@@ -33,13 +33,13 @@ from serein.services.lambda_.images import unpack_image
 from serein.services.lambda_.log_delivery import LogDelivery
 from serein.services.lambda_.meter import Meter
 from serein.services.lambda_.model import TooManyRequestsException
+from serein.services.lambda_.placement import Errand, Placement
 from serein.services.lambda_.records import FUNCTIONS, LATEST, Function
+from serein.services.lambda_.roles import assume_role, role_session
 from serein.services.lambda_.tally import Tally
 
 log = logging.getLogger(__name__)
 
-PRINCIPAL = "lambda.amazonaws.com"
-SESSION_S = 3600
 SESSION_KEPT_S = 300.0
 SESSIONS_MAX = 10_000
 LOG_LINGER_S = 0.03
@@ -79,6 +79,8 @@ class Functions:
         self._roles: dict[str, str] = {}
         self._sessions: dict[tuple[str, str], tuple[float, Principal]] = {}
         self._admission = Admission(tally)
+        self.placement: Placement | None = None
+        """Where there are several processes or nodes: which of them runs what arrives here."""
         self.meter = Meter()
         self._logs = LogDelivery(self.session)
         self._busy = 0
@@ -199,7 +201,10 @@ class Functions:
                 spec = known[1]
             else:
                 spec = await self._make_spec(cx, owner, function)
-            outcome = await pool.invoke(spec, payload, invocation, sink)
+            if self.placement is None or sink is not None:
+                outcome = await pool.invoke(spec, payload, invocation, sink)
+            else:
+                outcome = await self.placement.run(pool, spec, function, payload, invocation)
             self.meter.note(owner, outcome)
             return outcome
         finally:
@@ -210,17 +215,52 @@ class Functions:
         """Keep environments of a version initialised: how many there are, and why not all that can be."""
         owner = (function.account, function.region, function.name)
         with self.under_way():
-            pool = self._pool or await self._start_pool(cx)
-            known = self._specs.get((owner, function.version))
-            if known is not None and known[0] == function.identity:
-                spec = known[1]
-            else:
-                spec = await self._make_spec(cx, owner, function)
+            pool, spec = await self._prepared_for(cx, owner, function)
             try:
                 ready = await pool.keep_ready(spec, count)
             except (PoolBusy, RuntimeUnavailable) as error:
                 return 0, str(error)
         return (0, "FUNCTION_ERROR_INIT_FAILURE") if ready < 0 else (ready, "")
+
+    def places(self, key: str) -> tuple[int, int, bool]:
+        """What there is for a version: see `Pool.places`."""
+        if self._pool is None:
+            return 0, self.settings.processes_max, False
+        return self._pool.places(key)
+
+    async def run_errand(self, errand: Errand, invocation: Invocation) -> tuple[str, Outcome]:
+        """Run what a peer hands over: the version's key, and the outcome. The peer has judged, counted and will note it.
+
+        Raises PeerRefused, before anything has begun, where it could not run at once, or is not as the peer knows it.
+        """
+        cx, owner = self._cx, (errand.account, errand.region, errand.name)
+        if cx is None:
+            raise PeerRefused("this process begins or ends")
+        function = cx.read().get(FUNCTIONS, *owner, errand.version)
+        if function is None or function.identity != errand.identity:
+            raise PeerRefused("the function was changed")
+        with self.under_way():
+            try:
+                pool, spec = await self._prepared_for(cx, owner, function)
+            except Exception as error:
+                raise PeerRefused(f"it cannot run here: {error}") from error
+            outlook = pool.outlook(spec.key)
+            if outlook == "full" or (outlook == "cold" and errand.only_warm):
+                raise PeerRefused("there is no place for it")
+            try:
+                return spec.key, await pool.invoke(spec, errand.payload, invocation)
+            except (PoolBusy, RuntimeUnavailable) as error:
+                raise PeerRefused(str(error)) from error
+
+    async def _prepared_for(
+        self, cx: Context, owner: Owner, function: Function
+    ) -> tuple[Pool, FunctionSpec]:
+        """The pool, and a version as it runs it."""
+        pool = self._pool or await self._start_pool(cx)
+        known = self._specs.get((owner, function.version))
+        if known is not None and known[0] == function.identity:
+            return pool, known[1]
+        return pool, await self._make_spec(cx, owner, function)
 
     @property
     def ready_max(self) -> int:
@@ -383,44 +423,6 @@ class Functions:
             self._sessions.clear()
         self._sessions[role, name] = (now + SESSION_KEPT_S, principal)
         return principal
-
-
-async def assume_role(
-    cx: Context, role: str, session: str, account: str, region: str, *, function: str = ""
-) -> dict[str, Any]:
-    """A session of a function's execution role, as the Lambda service makes it. Raises AwsError.
-
-    `function` is the name of the function that is to have it (aws:SourceArn for the role's trust, and then
-    lambda:SourceFunctionArn of what it does).
-    """
-    principal = service_principal(PRINCIPAL, account)
-    acting = cx.acting(principal, account=account, region=region)
-    params = {
-        "RoleArn": role,
-        # At least two characters; a function's name may have one.
-        "RoleSessionName": session[:64].ljust(2, "_"),
-        "DurationSeconds": SESSION_S,
-    }
-    source = f"arn:aws:lambda:{region}:{account}:function:{function}" if function else ""
-    return await acting.call(acting.make_call("sts", "AssumeRole", params, source_arn=source))
-
-
-def session_principal(role: str, answer: dict[str, Any]) -> Principal:
-    """Who a session made by AssumeRole is."""
-    user = answer["AssumedRoleUser"]
-    return Principal(
-        kind="role",
-        account=user["Arn"].split(":")[4],
-        arn=user["Arn"],
-        id=user["AssumedRoleId"],
-        role_arn=role,
-    )
-
-
-async def role_session(cx: Context, role: str, session: str) -> Principal:
-    """A function's role, for what Lambda does in its name. Raises AwsError when it cannot be assumed."""
-    account = role.split(":")[4] if role.count(":") > 4 else cx.account
-    return session_principal(role, await assume_role(cx, role, session, account, cx.region))
 
 
 async def whole(payload: bytes | AsyncIterator[bytes], size_max: int) -> bytes | None:

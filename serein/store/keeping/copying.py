@@ -28,7 +28,16 @@ BLOBS_AT_ONCE = 10_000
 BLOBS_BESIDE = 8
 """So many blobs are copied at a time."""
 
-LOCAL_TABLES = frozenset({"kernel.leases", "kernel.lease_terms", "kernel.members", "kernel.faults"})
+LOCAL_TABLES = frozenset(
+    {
+        "kernel.leases",
+        "kernel.lease_terms",
+        "kernel.members",
+        "kernel.faults",
+        "kernel.peers",
+        "kernel.peer_keys",
+    }
+)
 """What belongs to the processes of one house and makes no sense in another."""
 
 _LENGTH = struct.Struct(">I").pack

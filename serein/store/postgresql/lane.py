@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from serein.store.answers import Answer
 from serein.store.errors import StoreError, StoreFull, StoreUnavailable
 from serein.store.interface import Transaction
+from serein.store.postgresql.habit import Habit
 from serein.store.postgresql.lift import Worker, worker_or_none
 from serein.store.postgresql.pool import dial
 from serein.store.postgresql.reading import Reading
@@ -67,6 +68,7 @@ class Lane:
         self._down_since: float | None = None
         self._wake: asyncio.Future[None] | None = None
         self._runners: list[Runner] = []
+        self._habit = Habit()
         self.connection: Connection | None = None
         self.runs_in: Worker | None = None
         """Where a function is running at the moment."""
@@ -218,6 +220,7 @@ class Lane:
             lambda beside: self._view(writing, batch, beside),
             lambda fn, future: self._run_one(writing, batch, fn, future),
             self._runners,
+            self._habit,
         )
         is_first = not taken
         until = perf_counter() + BATCH_S_MAX
@@ -228,6 +231,7 @@ class Lane:
                 if is_first:
                     self._start_more(side, taken, until)
                 if not side.waits:
+                    side.end()
                     return side.answers
                 side.go_on()
         except BaseException:

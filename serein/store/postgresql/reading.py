@@ -54,6 +54,8 @@ class Reading:
         self._own_stamps: dict[str, int] | None = None
         """The stamps of this very state, where it is not the one that the caches stand for."""
         self._ended = False
+        self.found: dict[tuple[SqlTable, bytes], bytes | None] | None = None
+        """Rows of this state that will be asked for (`ahead.py`)."""
 
     def ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         """The results of `statements`. Raises StoreUnavailable."""
@@ -160,7 +162,7 @@ class Reading:
         """Let go of the state; the connection goes back, its COMMIT under way."""
         self._ended = True
         self._total = 0
-        self._own_stamps = None
+        self._own_stamps = self.found = None
         connection, self._connection = self._connection, None
         if connection is None:
             return

@@ -15,6 +15,8 @@ from serein.store.postgresql.wire import INT8, Statement, bytea_array
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
+    from serein.store.postgresql.ahead import Ahead
+
 DIRECT_MIN = 1_000
 """A range of more rows is removed by the database itself, without naming them."""
 
@@ -143,6 +145,11 @@ class BatchRows:
         """How many functions have ended. What the next one writes bears the number behind it."""
         self.epoch = 0
         """Grows where all that was read has to count as changed."""
+        self.ahead: Ahead | None = None
+        """What the running function has told that it will read."""
+        self.requests = 0
+        self.waited_s = 0.0
+        """How often the database was asked, and how long that took; told by who asks (`writing.py`)."""
 
     def known_of(self, handle: SqlTable) -> Known:
         """What is known of a table."""
@@ -157,8 +164,11 @@ class BatchRows:
             known.forget()
         return known
 
-    def learn_all(self, points: Collection[Point], pages: Collection[Page]) -> None:
-        """Know these rows and ranges, for one round trip; what is out of the ordinary costs one of its own."""
+    def learn_all(self, points: Collection[Point], pages: Collection[Page]) -> int:
+        """Know these rows and ranges, for one round trip; what is out of the ordinary costs one of its own.
+
+        How many it would have been one by one, at least (who goes on from one place may share).
+        """
         for known in self._known.values():
             if known.size > KNOWN_MAX:
                 known.forget()
@@ -169,21 +179,24 @@ class BatchRows:
             else:
                 self.known_of(handle).points[key] = self._stored.get(handle, key)
         plain: list[Page] = []
-        for page in together(pages):
+        merged = together(pages)
+        for page in merged:
             handle, low, high, reverse, limit = page
             if handle.there and not handle.with_long:
                 plain.append(page)
             else:
                 rows = self._stored.page(*page)
                 _learn(self.known_of(handle), low, high, reverse, limit, rows)
+        wanted = len(points) + len(merged)
         if not by_table and not plain:
-            return
+            return wanted
         found, paged = self._stored.many(by_table, plain)
         for (handle, keys), rows in zip(by_table.items(), found, strict=True):
             values = dict(rows)
             self.known_of(handle).points.update({key: values.get(key) for key in keys})
         for (handle, low, high, reverse, limit), rows in zip(plain, paged, strict=True):
             _learn(self.known_of(handle), low, high, reverse, limit, rows)
+        return wanted
 
     # Reading.
 
@@ -194,7 +207,12 @@ class BatchRows:
             return value
         is_known, value = known.stored(key)
         if not is_known:
-            value = known.points[key] = self._stored.get(handle, key)
+            if self.ahead is None:
+                value = known.points[key] = self._stored.get(handle, key)
+            else:
+                keys = self.ahead.with_next(handle, key)
+                self.learn_all([(handle, one) for one in keys], ())
+                value = known.points[key]
         return value
 
     def page(
@@ -217,8 +235,10 @@ class BatchRows:
         reverse: bool,
         limit: int,
     ) -> list[Row]:
-        """A page of what is stored and written; `fetch` has what is not known of it learnt."""
+        """A page of what is stored and written, as of one moment; `fetch` has what is not known of it learnt, and may let
+        others go on meanwhile."""
         rows: list[Row] = []
+        whole = low, high
         while low < high and len(rows) < limit:
             known = self.known_of(handle)
             left = limit - len(rows)
@@ -228,6 +248,7 @@ class BatchRows:
                     end = known.last_end(high)
                     lowest = low if end is None else max(low, end)
                     fetch((handle, lowest, high, True, _asked(known, left)))
+                    rows, (low, high) = [], whole
                     continue
                 start = max(start, low)
                 rows += known.merged(start, high, True, left)
@@ -238,6 +259,7 @@ class BatchRows:
                     start = known.next_start(low)
                     highest = high if start is None else min(high, start)
                     fetch((handle, low, highest, False, _asked(known, left)))
+                    rows, (low, high) = [], whole
                     continue
                 end = min(end, high)
                 rows += known.merged(low, end, False, left)
@@ -319,6 +341,7 @@ class BatchRows:
 
     def mark(self) -> int:
         """Where to go back to should the function that is about to run fail."""
+        self.ahead = None
         return len(self._undo)
 
     def undo_to(self, mark: int) -> None:

@@ -5,6 +5,9 @@
 A batch of a hundred functions that read a row each costs as many round trips as a batch of one. To their callers they ran
 one after the other, in the order in which they came: each writes apart (`side_rows.py`) and is **kept** in its turn, if what
 it read is still so; if not, it runs once more, alone, when all before it are kept.
+
+Where there is nothing to spare by that (`habit.py`), they run one after the other at once, each in its turn, until two have
+had to wait for longer than it is worth; the rest of the batch then goes side by side.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from greenlet import getcurrent, greenlet
 
 from serein.store.answers import Answer
 from serein.store.interface import Transaction
+from serein.store.postgresql.habit import Habit
 from serein.store.postgresql.rows import BatchRows, Page, Point
 from serein.store.postgresql.side_rows import Overtaken, SideRows
 from serein.store.postgresql.views import PgTransactionView
@@ -75,6 +79,7 @@ class SideBySide:
         view_over: Callable[[SideRows], PgTransactionView],
         run_alone: Callable[[Function, asyncio.Future[Any]], Answer],
         idle: list[Runner],
+        habit: Habit,
     ) -> None:
         self.answers: list[Answer] = []
         """Of those who are kept, in order."""
@@ -82,8 +87,13 @@ class SideBySide:
         self._view_over = view_over
         self._run_alone = run_alone
         self._idle = idle
+        self._habit = habit
         self._turns: list[Started] = []
         self._waiting: list[Started] = []
+        self._in_turn = 0
+        self._in_turn_waited = 0
+        self._beside = 0
+        self._spared_s = 0.0
 
     @property
     def waits(self) -> bool:
@@ -92,6 +102,10 @@ class SideBySide:
 
     def start(self, fn: Function, future: asyncio.Future[Any]) -> None:
         """Run one more, as far as it gets."""
+        if not self._turns and not self._habit.beside:
+            self._run_in_turn(fn, future)
+            return
+        self._beside += 1
         here = getcurrent()
         rows = SideRows(self._rows, here.switch)
         started = Started(fn, Answer(future), rows, self._view_over(rows))
@@ -109,15 +123,37 @@ class SideBySide:
         pages: list[Page] = []
         for started in waiting:
             wants = started.rows
-            if wants.point is not None:
-                points.add(wants.point)
-            elif wants.page_wanted is not None:
+            points.update(wants.points)
+            if wants.page_wanted is not None:
                 pages.append(wants.page_wanted)
-        self._rows.learn_all(points, pages)
+        rows = self._rows
+        requests, waited_s = rows.requests, rows.waited_s
+        # Each would have asked once by now, for all that it is known to want.
+        wanted = min(rows.learn_all(points, pages), len(waiting))
+        made = rows.requests - requests
+        if wanted > made > 0:
+            self._spared_s += (rows.waited_s - waited_s) / made * (wanted - made)
         for started in waiting:
             assert started.runner is not None
             started.runner.switch()
             self._after(started)
+
+    def end(self) -> None:
+        """All have run: learn from it for the next batch."""
+        if self._beside:
+            self._habit.ended(self._spared_s, self._beside)
+
+    def _run_in_turn(self, fn: Function, future: asyncio.Future[Any]) -> None:
+        """Nobody is before it: it need not write apart."""
+        rows = self._rows
+        requests = rows.requests
+        self.answers.append(self._run_alone(fn, future))
+        self._in_turn += 1
+        if rows.requests > requests:
+            self._in_turn_waited += 1
+            if self._in_turn_waited > 1:
+                spared_s = rows.waited_s / rows.requests * (self._in_turn_waited - 1)
+                self._habit.is_worth(spared_s, self._in_turn)
 
     def abandon(self) -> None:
         """The batch has failed: stop all who are on their way."""

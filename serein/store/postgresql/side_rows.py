@@ -7,11 +7,19 @@ it, what it has done does not count, and it is stopped as soon as it would go on
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from serein.store.engine import Row
 from serein.store.postgresql.known import Known
-from serein.store.postgresql.rows import DIRECT_MIN, BatchRows, Page
+from serein.store.postgresql.rows import DIRECT_MIN, BatchRows, Page, Point
 from serein.store.postgresql.tables import HEAD_BYTES, SqlTable
+
+if TYPE_CHECKING:
+    from serein.store.postgresql.ahead import Ahead
+
+
+PAUSES_MAX = 50
+"""So often one page may have to wait beside others."""
 
 
 class Overtaken(BaseException):
@@ -24,7 +32,8 @@ class SideRows:
 
     def __init__(self, rows: BatchRows, pause: Callable[[], None]) -> None:
         self.broken: BaseException | None = None
-        self.point: tuple[SqlTable, bytes] | None = None
+        self.ahead: Ahead | None = None
+        self.points: list[Point] = []
         self.page_wanted: Page | None = None
         self.stopped = False
         self._rows = rows
@@ -69,13 +78,16 @@ class SideRows:
         """Stand still until what is wanted is known."""
         if self.stopped:
             raise Overtaken
-        self._pauses += 1
         self._pause()
-        self.point = self.page_wanted = None
+        self.points, self.page_wanted = [], None
         if self.stopped or not self.holds():
             raise Overtaken
 
     def _fetch(self, page: Page) -> None:
+        self._pauses += 1
+        if self._pauses > PAUSES_MAX:
+            # What others learn makes the batch forget what this one has learnt.
+            raise Overtaken
         self.page_wanted = page
         self._wait()
 
@@ -91,10 +103,14 @@ class SideRows:
             if key in known.written:
                 value: bytes | None = known.written[key]
                 break
+            if key in known.points:
+                value = known.points[key]
+                break
             is_known, value = known.stored(key)
             if is_known:
                 break
-            self.point = (handle, key)
+            keys = [key] if self.ahead is None else self.ahead.with_next(handle, key)
+            self.points = [(handle, one) for one in keys]
             self._wait()
         self._points.append((known, key, rows.position))
         return value
@@ -119,12 +135,8 @@ class SideRows:
     def _page(
         self, handle: SqlTable, low: bytes, high: bytes, reverse: bool, limit: int
     ) -> list[Row]:
-        while True:
-            pauses = self._pauses
-            found = self._rows.page_by(self._fetch, handle, low, high, reverse, limit)
-            if pauses == self._pauses:
-                break
-            # Now that all of it is known, all of it as of one moment.
+        self._pauses = 0
+        found = self._rows.page_by(self._fetch, handle, low, high, reverse, limit)
         if len(found) >= limit:
             if reverse:
                 low = found[-1][0]

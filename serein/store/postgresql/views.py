@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from serein.store.forms import Form, Forms
 from serein.store.keys import encode_key
-from serein.store.postgresql.rows import StoredRows
+from serein.store.postgresql.ahead import Ahead, RowsAhead
+from serein.store.postgresql.rows import BatchRows, StoredRows
+from serein.store.postgresql.side_rows import SideRows
 from serein.store.postgresql.stamps import Stamps
 from serein.store.postgresql.tables import SqlTable
-from serein.store.tables import AnyTable, KeyPart
+from serein.store.tables import AnyTable, Key, KeyPart
 from serein.store.views import Batch, TransactionView, View
 
 if TYPE_CHECKING:
     from serein.store.postgresql.reading import Reading
-    from serein.store.postgresql.side_rows import SideRows
     from serein.store.postgresql.writing import Writing
 
 
@@ -78,6 +80,15 @@ class PgSnapshotView(View[SqlTable]):
             form.remember(cache, encoded, record)
         return record
 
+    def expect(self, table: AnyTable, keys: Iterable[Key]) -> None:
+        """See `interface.Snapshot`."""
+        if not self._live:
+            raise self._refuse()
+        rows = self._rows
+        if not isinstance(rows, RowsAhead):
+            self._rows = rows = RowsAhead(self._reading)
+        rows.ahead.expect(self._forms.find(table).handle, map(encode_key, keys))
+
     def end_step(self) -> None:
         """The step is over: let go of the database."""
         self._reading.end()
@@ -126,6 +137,16 @@ class PgTransactionView(TransactionView[SqlTable]):
         if cache is not None and self._writing_in.total == self._stamps.total:
             form.remember(cache, encoded, record)
         return record
+
+    def expect(self, table: AnyTable, keys: Iterable[Key]) -> None:
+        """See `interface.Snapshot`."""
+        if not self._live:
+            raise self._refuse()
+        rows = self._rows
+        assert isinstance(rows, BatchRows | SideRows)
+        if rows.ahead is None:
+            rows.ahead = Ahead()
+        rows.ahead.expect(self._forms.find(table).handle, map(encode_key, keys))
 
     def _watched(self, name: str) -> int:
         """The version of a stamped table: its own writes', the batch's, or the stored one."""

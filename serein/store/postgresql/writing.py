@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from serein.store.errors import StoreUnavailable
@@ -53,11 +54,16 @@ class Writing:
 
     def ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         """The results of `statements`. Raises Conflict, ConnectionLost, Refused."""
+        rows = self.rows
+        started = perf_counter()
         try:
             return self._ask(statements)
         except (Conflict, StoreUnavailable) as error:
             self.failed = error
             raise
+        finally:
+            rows.requests += 1
+            rows.waited_s += perf_counter() - started
 
     def _ask(self, statements: Sequence[Statement]) -> list[PGresult]:
         if self.begun:

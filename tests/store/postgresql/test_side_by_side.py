@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from serein.store.answers import Answer
 from serein.store.engine import Row
+from serein.store.postgresql.ahead import Ahead
+from serein.store.postgresql.habit import Habit
 from serein.store.postgresql.rows import BatchRows, together
 from serein.store.postgresql.side_by_side import Runner, SideBySide, carried, is_inside
 from serein.store.postgresql.tables import SqlTable
@@ -20,6 +22,8 @@ from tests.store.postgresql.test_known import KEYS, batch_over
 
 class Rows(Protocol):
     """What a function of these tests works on."""
+
+    ahead: Ahead | None
 
     def get(self, handle: Any, key: bytes) -> bytes | None: ...
     def page(
@@ -48,10 +52,28 @@ class View:
         pass
 
 
+class Whim(Habit):
+    """Wants it one way or the other, as it comes."""
+
+    def __init__(self, moods: list[bool]) -> None:
+        self._moods: Iterator[bool] = iter(moods)
+
+    @property
+    def beside(self) -> bool:  # type: ignore[override]
+        return next(self._moods, True)
+
+    def is_worth(self, spared_s: float, functions: int) -> bool:
+        return False
+
+    def ended(self, spared_s: float, functions: int) -> None:
+        pass
+
+
 class Batch:
     """A batch over a pretended database."""
 
-    def __init__(self, content: dict[bytes, bytes]) -> None:
+    def __init__(self, content: dict[bytes, bytes], moods: list[bool] | None = None) -> None:
+        self.habit = Whim(moods or [])
         self.rows, self.stored, self.table = batch_over(content)
         self.idle: list[Runner] = []
         self.alone = 0
@@ -59,7 +81,7 @@ class Batch:
 
     def run(self, programs: Sequence[Program], at_once: int = 1000) -> list[Any]:
         """The answers of all, `at_once` of whom are there at first; the others join while they wait."""
-        side = SideBySide(self.rows, lambda rows: View(rows), self._alone, self.idle)  # type: ignore[arg-type, return-value]
+        side = SideBySide(self.rows, lambda rows: View(rows), self._alone, self.idle, self.habit)  # type: ignore[arg-type, return-value]
         coming = list(programs)
         for program in coming[:at_once]:
             side.start(self._function(program), self._loop.create_future())
@@ -133,6 +155,9 @@ def program_of(number: int, table: SqlTable, steps: list[Any], fails: bool) -> P
                 seen.append(rows.delete_range(table, one, other))
             elif what == "count":
                 seen.append(rows.count(table, one, other))
+            elif what == "expect":
+                rows.ahead = Ahead()
+                rows.ahead.expect(table, [one, other, b"%02d" % limit])
         if fails:
             raise Failed(seen)
         return seen
@@ -140,7 +165,7 @@ def program_of(number: int, table: SqlTable, steps: list[Any], fails: bool) -> P
     return program
 
 
-WHAT = ["get", "get", "page", "put", "copy", "copy", "delete", "range", "count"]
+WHAT = ["get", "get", "page", "put", "copy", "copy", "delete", "range", "count", "expect"]
 STEP = st.tuples(st.sampled_from(WHAT), KEYS, KEYS, st.booleans(), st.integers(1, 5))
 PROGRAM = st.tuples(st.lists(STEP, max_size=5), st.sampled_from([False, False, False, True]))
 
@@ -150,11 +175,13 @@ PROGRAM = st.tuples(st.lists(STEP, max_size=5), st.sampled_from([False, False, F
     st.dictionaries(KEYS, st.binary(max_size=2)),
     st.lists(PROGRAM, min_size=1, max_size=7),
     st.integers(1, 7),
+    st.lists(st.booleans(), max_size=7),
 )
 def test_as_if_one_after_the_other(
-    content: dict[bytes, bytes], made: list[Any], at_once: int
+    content: dict[bytes, bytes], made: list[Any], at_once: int, moods: list[bool]
 ) -> None:
-    together, apart = Batch(content), Batch(content)
+    """Also where it changes in the middle whether the next one goes in its turn or beside others."""
+    together, apart = Batch(content, moods), Batch(content)
 
     def programs(table: SqlTable) -> list[Program]:
         return [
@@ -184,6 +211,23 @@ def test_a_row_each_costs_one_round_trip_for_all() -> None:
     assert set(batch.content().values()) == {b"new"}
     # The runners wait for the next functions.
     assert len(batch.idle) == 50
+
+
+def test_rows_that_were_told_of_come_together() -> None:
+    content = {b"%02d" % number: b"old" for number in range(40)}
+    for moods in ([], [False]):
+        batch = Batch(content, moods)
+
+        def program(rows: Rows, batch: Batch = batch) -> list[bytes | None]:
+            rows.ahead = Ahead()
+            rows.ahead.expect(batch.table, [*content, b"none", b"x" * 5000])
+            gone = [rows.delete(batch.table, key) for key in [*content, b"none"]]
+            assert gone == [True] * 40 + [False]
+            return [rows.get(batch.table, key) for key in content]
+
+        assert batch.run([program]) == [[None] * 40]
+        # Thirty-two and the rest.
+        assert (batch.stored.rounds, batch.stored.asked, batch.alone) == (2, 0, len(moods))
 
 
 def test_a_hot_row_is_read_once_and_nobody_runs_twice() -> None:
@@ -251,7 +295,7 @@ def test_a_batch_that_fails_leaves_nobody_standing() -> None:
         finally:
             left.append(1)
 
-    side = SideBySide(batch.rows, lambda rows: View(rows), batch._alone, batch.idle)  # type: ignore[arg-type, return-value]
+    side = SideBySide(batch.rows, lambda rows: View(rows), batch._alone, batch.idle, batch.habit)  # type: ignore[arg-type, return-value]
     for _ in range(3):
         side.start(batch._function(wait), asyncio.new_event_loop().create_future())
     assert side.waits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from serein.services.dynamodb.rules.rows import (
     check_item_size,
     clear_item,
     decode_row,
+    expect_rows,
     present_item,
     read_row,
     row_size,
@@ -65,6 +66,7 @@ def batch_get_item(read: Read, request: BatchGetItemInput) -> Answer:
     keyed = [
         (plan, _distinct([request_key(plan[3], key) for key in plan[1]["Keys"]])) for plan in plans
     ]
+    expect_rows(read, ((plan[3], key) for plan, keys in keyed for key in keys))
     for (name, given, projection, table), keys in keyed:
         found: list[Any] = []
         responses[name] = found
@@ -129,6 +131,7 @@ def batch_write_item(tx: Tx, request: BatchWriteItemInput) -> Answer:
     metrics = request.get("ReturnItemCollectionMetrics") == "SIZE"
     capacity: dict[str, tuple[TableRecord, float, dict[str, float]]] = {}
     collections: dict[str, list[Answer]] = {}
+    expect_rows(tx, _looked_for(writes, asked=wanted != "NONE"))
     for write in writes:
         old = _apply(tx, write, asked=wanted != "NONE")
         if wanted != "NONE":
@@ -179,6 +182,13 @@ def _planned(name: str, table: TableRecord, entry: Mapping[str, Any], size: int)
     if table.locals:
         check_local_bytes(table, item)
     return _Write(name, table, row_key, item, item, size)
+
+
+def _looked_for(writes: Sequence[_Write], *, asked: bool) -> Iterator[tuple[TableRecord, RowKey]]:
+    """The places where `_apply` looks what is there."""
+    for write in writes:
+        if asked or write.table.followed or write.item is None:
+            yield write.table, write.key
 
 
 def _apply(tx: Tx, write: _Write, *, asked: bool) -> Item | None:

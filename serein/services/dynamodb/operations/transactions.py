@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -40,6 +40,7 @@ from serein.services.dynamodb.rules.rows import (
     check_item_size,
     clear_item,
     decode_row,
+    expect_rows,
     read_row,
     row_size,
     spliced,
@@ -92,6 +93,7 @@ def transact_write_items(tx: Tx, request: TransactWriteItemsInput) -> Answer:
         action.looks = looks
     if again:
         return _replayed(tx, request, actions)
+    expect_rows(tx, _looked_for(actions))
     reasons = [prepare(tx, action) for action in actions]
     refuse_doubles(actions, reasons)
     cancel_if_any(reasons)
@@ -166,7 +168,7 @@ def prepare(tx: Tx, action: Action) -> Reason:
         else:
             action.key = request_key(table, action.given["Key"])
         row: bytes | None = None
-        if action.looks or table.followed or action.condition is not None or action.update:
+        if _looks(action):
             row = read_row(tx, table, action.key)
             action.old = decode_row(row) if row is not None else None
         if action.condition is not None:
@@ -180,6 +182,32 @@ def prepare(tx: Tx, action: Action) -> Reason:
     except ValidationException as error:
         return {"Code": "ValidationError", "Message": error.message}
     return {"Code": "None"}
+
+
+def _looks(action: Action) -> bool:
+    """Whether anything follows from what was there before."""
+    return bool(
+        action.looks
+        or action.found.followed
+        or action.condition is not None
+        or action.update is not None
+    )
+
+
+def _looked_for(actions: Sequence[Action]) -> Iterator[tuple[TableRecord, RowKey]]:
+    """The places that `prepare` reads, or that something is removed from."""
+    for action in actions:
+        if not _looks(action) and action.verb != "Delete":
+            continue
+        table, given = action.found, action.given
+        try:
+            if action.verb == "Put":
+                yield table, item_key(table, given["Item"])
+            else:
+                yield table, request_key(table, given["Key"])
+        except ValidationException:
+            # `prepare` will say so.
+            continue
 
 
 def refuse_doubles(actions: Sequence[Action], reasons: Sequence[Reason]) -> None:
@@ -317,6 +345,7 @@ def transact_get_items(read: Read, request: TransactGetItemsInput) -> Answer:
         )
     responses: list[Answer] = []
     spent: dict[str, tuple[TableRecord, float]] = {}
+    expect_rows(read, zip(tables, keys, strict=True))
     rows = [read_row(read, table, key) for table, key in zip(tables, keys, strict=True)]
     if sum(row_size(row) for row in rows if row is not None) > BYTES_MAX:
         raise ValidationException("Transaction request exceeds the maximum size of 4 MB")

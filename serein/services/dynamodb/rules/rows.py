@@ -103,6 +103,11 @@ def read_row(read: Read, table: TableRecord, key: RowKey) -> bytes | None:
     return read.get(ITEMS, table.id, key[0], key[1])
 
 
+def expect_rows(read: Read, places: Iterable[tuple[TableRecord, RowKey]]) -> None:
+    """Tell the store which rows will be read or removed one by one; it may never look at `places`."""
+    read.snapshot.expect(ITEMS, ((table.id, *key) for table, key in places))
+
+
 def write_item(
     tx: Tx,
     table: TableRecord,

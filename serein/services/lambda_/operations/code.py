@@ -24,7 +24,7 @@ from serein.services.lambda_.access import (
     settings_of,
     stored_bytes,
 )
-from serein.services.lambda_.functions import PRINCIPAL, Functions, whole
+from serein.services.lambda_.functions import Functions, whole
 from serein.services.lambda_.images import find_image, try_image
 from serein.services.lambda_.model import (
     CodeStorageExceededException,
@@ -49,6 +49,7 @@ from serein.services.lambda_.records import (
     Request,
     Settings,
 )
+from serein.services.lambda_.roles import PRINCIPAL
 from serein.services.lambda_.rules.configuration import (
     CODE_BYTES_MAX,
     check_environment,

@@ -19,7 +19,6 @@ from serein.services.lambda_.access import (
     name_of,
     qualified_function_of,
 )
-from serein.services.lambda_.functions import PRINCIPAL, assume_role
 from serein.services.lambda_.model import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -40,6 +39,7 @@ from serein.services.lambda_.records import (
     LayerUse,
     Request,
 )
+from serein.services.lambda_.roles import PRINCIPAL, assume_role
 from serein.services.lambda_.rules.configuration import (
     LAYERS_MAX,
     check_environment,

@@ -12,7 +12,9 @@ from types import ModuleType
 import orjson
 
 from serein.kernel.operations import Context, Tx, operation
+from serein.kernel.spans import Link
 from serein.runtimes.spec import Invocation, Outcome, PoolBusy, RuntimeUnavailable
+from serein.services.lambda_ import tracing
 from serein.services.lambda_.access import (
     alias_or_none,
     find_function,
@@ -62,13 +64,14 @@ def operations(functions: Functions) -> ModuleType:
             )
         context = client_context_of(request.get("ClientContext"))
         name = name_of(cx.read(), request)
-        find_function(cx.read(), name)
+        function = find_function(cx.read(), name)
         payload = payload or b"{}"
         check_json(payload)
         if kind == "DryRun":
             return {"StatusCode": 204}
         if kind == "Event":
-            await cx.transact(accept_event, name, payload, cx.scope.request_id, context)
+            trace = tracing.trace_of_event(cx, function)
+            await cx.transact(accept_event, name, payload, cx.scope.request_id, context, trace)
             return {"StatusCode": 202, "Payload": b""}
         want_tail = request.get("LogType") == "Tail"
         return await _run(cx, functions, name, payload, context, want_tail)
@@ -84,9 +87,10 @@ def operations(functions: Functions) -> ModuleType:
                 fields={"Type": "User"},
             )
         name = name_of(cx.read(), request)
-        find_function(cx.read(), name)
+        trace = tracing.trace_of_event(cx, find_function(cx.read(), name))
         check_json(payload or b"{}")
-        await cx.transact(accept_event, name, payload or b"{}", cx.scope.request_id, None)
+        request_id = cx.scope.request_id
+        await cx.transact(accept_event, name, payload or b"{}", request_id, None, trace)
         return {"Status": 202}
 
     module.__dict__.update(invoke=invoke, invoke_async=invoke_async)
@@ -126,35 +130,58 @@ async def run_function(
     want_tail: bool = False,
     *,
     trace: str = "",
+    attempt: tracing.Attempt | None = None,
+    links: tuple[Link, ...] = (),
     answer: StreamedAnswer | None = None,
 ) -> tuple[str, Outcome]:
     """The version that ran, and its outcome. Raises AwsError when it could not be run.
 
-    `trace` is the header of who called (default: the request's own); `answer` is given a streamed answer as it comes.
+    `trace` is the header of who called (default: the request's own); `attempt` says that an accepted event is run, and `links`
+    what else led to it; `answer` is given a streamed answer as it comes.
     """
     function = find_function(cx.read(), _routed(cx, name))
-    trace = trace or cx.scope.trace
+    trace = tracing.decided(cx, function, trace or cx.scope.trace)
     if not trace:
-        token, sampled = cx.randomness.token(20), function.tracing == "Active"
-        trace = new_trace(cx.now, token, function.arn, sampled=sampled)
+        trace = new_trace(cx.now, cx.randomness.token(20), function.arn)
     else:
         trace = _continued(cx, function, trace)
+    spans = tracing.begin(cx, function, trace, request_id, attempt, links)
     invocation = Invocation(
         request_id=request_id,
         arn=name.qualified_arn,
         client_context=client_context,
-        trace_header=trace,
+        trace_header=trace if spans is None else spans.header,
         want_tail=want_tail,
+        want_phases=spans is not None,
     )
     if answer is not None:
         answer.routed(function.version_text)
+    if spans is None:
+        outcome = await _invoked(cx, functions, function, payload, invocation, answer)
+        return function.version_text, outcome
     try:
-        outcome = await functions.invoke(cx, function, payload, invocation, answer)
+        outcome = await _invoked(cx, functions, function, payload, invocation, answer)
+    except BaseException as error:
+        spans.fail(error)
+        raise
+    spans.end(outcome)
+    return function.version_text, outcome
+
+
+async def _invoked(
+    cx: Context,
+    functions: Functions,
+    function: Function,
+    payload: bytes,
+    invocation: Invocation,
+    answer: StreamedAnswer | None,
+) -> Outcome:
+    try:
+        return await functions.invoke(cx, function, payload, invocation, answer)
     except PoolBusy as error:
         raise throttled("ConcurrentInvocationLimitExceeded") from error
     except RuntimeUnavailable as error:
         raise InvalidRuntimeException(str(error), fields={"Type": "User"}) from error
-    return function.version_text, outcome
 
 
 def _continued(cx: Context, function: Function, trace: str) -> str:
@@ -187,7 +214,12 @@ def _routed(cx: Context, name: FunctionName) -> FunctionName:
 
 
 def accept_event(
-    tx: Tx, name: FunctionName, payload: bytes, request_id: str, client_context: str | None
+    tx: Tx,
+    name: FunctionName,
+    payload: bytes,
+    request_id: str,
+    client_context: str | None,
+    trace: str,
 ) -> None:
     """Keep an event for a function, and tell the worker."""
     event = AsyncEvent(
@@ -200,7 +232,7 @@ def accept_event(
         payload=payload,
         accepted_at=tx.now,
         client_context=client_context,
-        trace=tx.scope.trace or None,
+        trace=trace or None,
     )
     tx.put(ASYNC_QUEUE, event)
     tx.ring(ASYNC_DOORBELL)

@@ -7,8 +7,8 @@ from typing import Any
 from serein.base.arn import Arn
 from serein.base.errors import AwsError
 from serein.kernel.operations import Context
-from serein.services.lambda_.functions import role_session
 from serein.services.lambda_.records import Function
+from serein.services.lambda_.roles import role_session
 from serein.services.lambda_.rules.configuration import refuse
 
 

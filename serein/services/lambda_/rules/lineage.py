@@ -12,10 +12,10 @@ ROUNDS_MAX = 16
 FUNCTIONS_MAX = 32  # of those beyond, the oldest are forgotten
 
 
-def new_trace(now: float, token: bytes, arn: str, *, sampled: bool = False) -> str:
-    """The trace header of a chain that begins with this call; `token` are 20 random bytes."""
+def new_trace(now: float, token: bytes, arn: str) -> str:
+    """The header of a chain that begins with this call, in a trace that nobody samples; `token` are 20 random bytes."""
     return (
-        f"Root=1-{int(now):08x}-{token[:12].hex()};Parent={token[12:20].hex()};Sampled={int(sampled)};"
+        f"Root=1-{int(now):08x}-{token[:12].hex()};Parent={token[12:20].hex()};Sampled=0;"
         f"Lineage=1:{crc32(arn.encode()):08x}:0"
     )
 

@@ -20,6 +20,7 @@ from serein.kernel import targets
 from serein.kernel.calls import Principal
 from serein.kernel.operations import Context, Tx
 from serein.runtimes.spec import Outcome
+from serein.services.lambda_ import tracing
 from serein.services.lambda_.access import find_function, settings_of
 from serein.services.lambda_.functions import Functions
 from serein.services.lambda_.model import RecursiveInvocationException
@@ -143,11 +144,9 @@ class AsyncWorker:
             return "throttled"
         giving_up = _GivingUp(role, function, config)
         if settings_of(read, name).reserved_concurrency == 0:
-            await acting.transact(_give_up, event, giving_up, "ZeroReservedConcurrency")
-            return "done"
+            return await self._abandon(acting, event, giving_up, "ZeroReservedConcurrency")
         if acting.clock.now() - event.accepted_at > _age_s_max(config):
-            await acting.transact(_give_up, event, giving_up, "EventAgeExceeded")
-            return "done"
+            return await self._abandon(acting, event, giving_up, "EventAgeExceeded")
         try:
             version, outcome = await run_function(
                 acting,
@@ -157,16 +156,25 @@ class AsyncWorker:
                 event.id,
                 event.client_context,
                 trace=event.trace or "",
+                attempt=tracing.Attempt(event.id, event.accepted_at, event.attempts + 1),
             )
         except RecursiveInvocationException:
-            await acting.transact(_give_up, event, giving_up, "RecursiveInvocation")
-            return "done"
+            return await self._abandon(acting, event, giving_up, "RecursiveInvocation")
         except AwsError:
             # Throttled, or Serein's own trouble: again a little later, without counting it as a try.
             await acting.transact(_put_off, event)
             return "throttled"
-        await acting.transact(_conclude, event, giving_up, version, outcome)
+        condition = await acting.transact(_conclude, event, giving_up, version, outcome)
+        if condition is not None:
+            tracing.end_event(acting, event, function, condition)
         return "done" if outcome.error is None else "later"
+
+    async def _abandon(
+        self, acting: Context, event: AsyncEvent, giving_up: _GivingUp, condition: str
+    ) -> Landing:
+        await acting.transact(_give_up, event, giving_up, condition)
+        tracing.end_event(acting, event, giving_up.function, condition)
+        return "done"
 
 
 async def _move_over(cx: Context) -> None:
@@ -193,8 +201,13 @@ def _age_s_max(config: EventInvokeConfig | None) -> int:
     return config.age_s_max if config and config.age_s_max else AGE_S_DEFAULT
 
 
-def _conclude(tx: Tx, event: AsyncEvent, told: _GivingUp, version: str, outcome: Outcome) -> None:
-    """After a try: the success is told, a failure is tried again unless it was the last one."""
+def _conclude(
+    tx: Tx, event: AsyncEvent, told: _GivingUp, version: str, outcome: Outcome
+) -> str | None:
+    """After a try: the success is told, a failure is tried again unless it was the last one.
+
+    "" or the reason for giving up when the event is over; None when it will be tried again.
+    """
     tried = msgspec.structs.replace(event, attempts=event.attempts + 1)
     if outcome.error is None:
         _forget(tx, event)
@@ -209,19 +222,23 @@ def _conclude(tx: Tx, event: AsyncEvent, told: _GivingUp, version: str, outcome:
                 failed=False,
             )
             _deliver(tx, told, told.config.on_success, record, event, failed=False)
-        return
+        return ""
     tried = msgspec.structs.replace(tried, last_version=version, last_answer=outcome.payload)
     retries_max = RETRIES_DEFAULT
     if told.config is not None and told.config.retries_max is not None:
         retries_max = told.config.retries_max
     delay_s = RETRY_DELAYS_S[min(tried.attempts, len(RETRY_DELAYS_S)) - 1]
+    condition = None
     if tried.attempts > retries_max:
-        _give_up(tx, tried, told, "RetriesExhausted")
+        condition = "RetriesExhausted"
     elif tx.now + delay_s - event.accepted_at > _age_s_max(told.config):
-        _give_up(tx, tried, told, "EventAgeExceeded")
-    else:
-        _forget(tx, event)
-        tx.put(ASYNC_QUEUE, msgspec.structs.replace(tried, due_at=tx.now + delay_s))
+        condition = "EventAgeExceeded"
+    if condition is not None:
+        _give_up(tx, tried, told, condition)
+        return condition
+    _forget(tx, event)
+    tx.put(ASYNC_QUEUE, msgspec.structs.replace(tried, due_at=tx.now + delay_s))
+    return None
 
 
 def _forget(tx: Tx, event: AsyncEvent) -> None:

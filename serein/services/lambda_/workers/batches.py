@@ -12,9 +12,10 @@ from serein.base.errors import AwsError
 from serein.kernel import targets
 from serein.kernel.calls import Principal
 from serein.kernel.operations import Context, Tx
-from serein.services.lambda_.functions import Functions, role_session
+from serein.services.lambda_.functions import Functions
 from serein.services.lambda_.operations.invocations import run_function
 from serein.services.lambda_.records import CHECKPOINTS, MAPPINGS, Checkpoint, Function, Mapping
+from serein.services.lambda_.roles import role_session
 from serein.services.lambda_.rules.names import FunctionName
 from serein.services.lambda_.rules.stream_events import (
     WINDOW_STATE_BYTES_MAX,

@@ -23,6 +23,7 @@ from serein.services.lambda_.records import Function, Mapping
 from serein.services.lambda_.rules.filters import matches_any, sqs_view
 from serein.services.lambda_.rules.names import FunctionName
 from serein.services.lambda_.rules.sqs_events import failed_messages, record_of, sqs_event
+from serein.services.lambda_.tracing import links_of
 
 CONCURRENCY_FIRST = 5
 CONCURRENCY_MAX = 1000
@@ -193,9 +194,15 @@ class QueuePoller:
 
     async def _run(self, acting: Context, messages: list[Message], payload: bytes) -> list[Message]:
         """Run the function on a batch; the messages that it is done with. Raises AwsError."""
-        trace = messages[0].get("Attributes", {}).get("AWSTraceHeader", "")
+        traces = [message.get("Attributes", {}).get("AWSTraceHeader", "") for message in messages]
         _, outcome = await run_function(
-            acting, self._functions, self._name(), payload, acting.new_id(), trace=trace
+            acting,
+            self._functions,
+            self._name(),
+            payload,
+            acting.new_id(),
+            trace=traces[0],
+            links=links_of(traces) if any(traces) else (),
         )
         if outcome.error is not None:
             return []
