@@ -29,10 +29,10 @@ run: $(STAMP) ## start Serein, deploy the example, say how to use it
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
-long: $(STAMP) ## the tests that take minutes each (Terraform on everything)
+long: $(STAMP) ## the tests that take long (Terraform on everything, more kills)
 	@SEREIN_LONG=1 $(BIN)/python -m pytest -q -n 2 -m long tests
 
-clients: $(STAMP) ## real clients for the tests: aws, sam, Powertools, the SDK for JavaScript (needs npm)
+clients: ## real clients for the tests: aws, sam, Powertools, the SDK for JavaScript (needs npm)
 	@test -x .clients/bin/pip || $(PYTHON) -m venv .clients
 	@test -x .clients/bin/sam || .clients/bin/pip install --quiet --disable-pip-version-check aws-sam-cli awscli
 	@test -d .clients/powertools/aws_lambda_powertools || .clients/bin/pip install --quiet --disable-pip-version-check --target .clients/powertools 'aws-lambda-powertools[tracer]'

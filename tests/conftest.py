@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not os.environ.get("SEREIN_LONG"):
         for item in items:
             if item.get_closest_marker("long") is not None:
-                item.add_marker(pytest.mark.skip(reason="takes minutes: `make long` runs it"))
+                item.add_marker(pytest.mark.skip(reason="takes long: `make long` runs it"))
     if not getattr(config.option, "loadgroup", False):
         return
     for item in items:

@@ -45,6 +45,7 @@ def test_partiql(aws: AwsCli, table: str) -> None:
     assert told["Responses"][1]["Error"]["Code"] == "ResourceNotFound"
 
 
+@pytest.mark.long
 def test_backup_export_import(aws: AwsCli, table: str) -> None:
     made = aws("dynamodb", "create-backup", "--table-name", table, "--backup-name", "first")
     arn = made["BackupDetails"]["BackupArn"]

@@ -202,6 +202,7 @@ def test_a_function_built_by_buildah(shop: Shop) -> None:
     assert answer == {"handler": "app.handler", "event": {"a": 1}}
 
 
+@pytest.mark.long
 def test_the_runtime_interface_client_for_python(shop: Shop) -> None:
     """ENTRYPOINT [python -m awslambdaric], CMD [app.handler], as AWS's guide has it; Python is this machine's own.
 

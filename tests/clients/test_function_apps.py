@@ -83,6 +83,7 @@ def until(done: Callable[[], bool], what: str) -> None:
     not (POWERTOOLS / "aws_lambda_powertools").is_dir(),
     reason="Powertools for AWS Lambda (`make clients`) is absent",
 )
+@pytest.mark.long
 def test_powertools(tmp_path: Path) -> None:
     shutil.copy(HERE / "powertools" / "template.yaml", tmp_path)
     shutil.copytree(POWERTOOLS, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))

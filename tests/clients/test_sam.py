@@ -57,6 +57,7 @@ def test_sam_deploy(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(AWS is None, reason="aws (`make clients`) is absent")
+@pytest.mark.long
 def test_aws_cloudformation_deploy(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "todo")
     folder = tmp_path / "todo"

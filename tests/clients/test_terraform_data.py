@@ -6,6 +6,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.clients.test_terraform import Terraform, pytestmark
 from tests.running import RunningSerein
 
@@ -13,6 +15,7 @@ __all__ = ["pytestmark"]
 CONFIGURATION = Path(__file__).parent / "terraform_data" / "main.tf"
 
 
+@pytest.mark.long
 def test_tables_and_functions(tmp_path: Path) -> None:
     with RunningSerein(tmp_path / "data") as serein:
         terraform = Terraform(tmp_path, serein)

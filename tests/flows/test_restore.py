@@ -249,7 +249,7 @@ def test_a_long_poll_is_refused_and_background_work_goes_on(tmp_path: Path) -> N
         assert [one["Body"] for one in found] == ["kept"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_killed_while_restoring(tmp_path: Path, workers: int) -> None:
     """SIGKILL of all processes at random instants of a restore: the next start has one state or the other, whole."""
     chance = random.Random(workers)

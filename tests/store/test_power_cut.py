@@ -399,7 +399,7 @@ def cuts(
 
 @pytest.mark.parametrize("seed", range(RUNS))
 @pytest.mark.parametrize("apart", [False, True])
-@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("processes", [1, 2, pytest.param(3, marks=pytest.mark.long)])
 def test_what_was_acknowledged_survives_a_power_cut(
     tmp_path: Path, processes: int, apart: bool, seed: int
 ) -> None:
