@@ -30,11 +30,11 @@ SETTLE_S_MAX = 30.0
 STACK_DONE = ("CREATE_COMPLETE", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 
 
-def client(service: str, endpoint: str) -> Any:
-    """A client that neither retries nor waits long."""
+def client(service: str, endpoint: str, attempts: int = 1) -> Any:
+    """A client that does not wait long, and by itself does not try again: so it is known what was acknowledged."""
     session = boto3.session.Session("test", "test", region_name=REGION)
     config = Config(
-        retries={"total_max_attempts": 1},
+        retries={"total_max_attempts": attempts},
         connect_timeout=2,
         read_timeout=20,
         s3={"addressing_style": "path"},
@@ -82,7 +82,8 @@ class Load:
     def client(self, service: str) -> Any:
         """The main thread's client of a service."""
         if service not in self._clients:
-            self._clients[service] = client(service, self.endpoint)
+            # Who looks afterwards may ask again, as every client does.
+            self._clients[service] = client(service, self.endpoint, attempts=3)
         return self._clients[service]
 
     @property
