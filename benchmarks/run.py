@@ -119,6 +119,29 @@ def store_alone(cases: str, items: str) -> int:
     return subprocess.run([sys.executable, *command], cwd=HERE.parent, check=False).returncode
 
 
+def start_peers(stack: contextlib.ExitStack) -> list[str]:
+    """Start moto, ministack and (where it is installed) dynalite; `name=url` of each."""
+    programs, ends = peers(), []
+    port = free_port()
+    command = [str(programs / "moto_server"), "-p", str(port)]
+    ends.append("moto=" + stack.enter_context(running(command, f"http://127.0.0.1:{port}")))
+    port = free_port()
+    ministack = running(
+        [str(programs / "ministack")],
+        f"http://127.0.0.1:{port}",
+        BIND_HOST="127.0.0.1",
+        GATEWAY_PORT=str(port),
+    )
+    ends.append("ministack=" + stack.enter_context(ministack))
+    node = dynalite()
+    if node is not None:
+        port = free_port()
+        # A table is to be there after 500 ms, as it is by default; it keeps everything in memory.
+        command = [str(node), "--host", "127.0.0.1", "--port", str(port)]
+        ends.append("dynalite=" + stack.enter_context(running(command, f"http://127.0.0.1:{port}")))
+    return ends
+
+
 def main() -> None:
     """Start everybody, compare, stop everybody."""
     parser = argparse.ArgumentParser()
@@ -159,26 +182,7 @@ def main() -> None:
         command = [sys.executable, str(HERE / "floor.py"), str(floor)]
         ends.append("floor=" + stack.enter_context(running(command, f"http://127.0.0.1:{floor}")))
         if not given.no_peers:
-            programs = peers()
-            moto, mini = free_port(), free_port()
-            url = running(
-                [str(programs / "moto_server"), "-p", str(moto)], f"http://127.0.0.1:{moto}"
-            )
-            ends.append("moto=" + stack.enter_context(url))
-            url = running(
-                [str(programs / "ministack")],
-                f"http://127.0.0.1:{mini}",
-                BIND_HOST="127.0.0.1",
-                GATEWAY_PORT=str(mini),
-            )
-            ends.append("ministack=" + stack.enter_context(url))
-            node = dynalite()
-            if node is not None:
-                port = free_port()
-                # A table is to be there after 500 ms, as it is by default; it keeps everything in memory.
-                command = [str(node), "--host", "127.0.0.1", "--port", str(port)]
-                url = running(command, f"http://127.0.0.1:{port}")
-                ends.append("dynalite=" + stack.enter_context(url))
+            ends += start_peers(stack)
         options = ["--seconds", given.seconds, "--rounds", given.rounds, "--conns", given.conns]
         for name in ("only", "json"):
             if getattr(given, name):

@@ -83,6 +83,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     signed: Signed | None = None
     """Only for requests to S3 themselves, not for what follows from them."""
 
+    @property
+    def came_safely(self) -> bool:
+        """Whether nobody could listen: by TLS, over loopback, or never on a wire (docs/decisions/0004)."""
+        ip = self.source_ip
+        return self.secure or ip in ("", "::1") or ip.startswith("127.")
+
 
 class Call(msgspec.Struct, frozen=True):
     """One operation to be done. `service` is botocore's name, `params` are in AWS's own member names."""

@@ -128,10 +128,7 @@ class Circumstances:
         return (ip,) if ip and self._principal.kind != "service" else None
 
     def secure_transport(self) -> Values:
-        # Loopback counts as secure, and so does what never was on a wire: docs/decisions/0004.
-        scope = self._scope
-        local = scope.source_ip in ("", "::1") or scope.source_ip.startswith("127.")
-        return ("true" if scope.secure or local else "false",)
+        return ("true" if self._scope.came_safely else "false",)
 
     def current_time(self) -> Values:
         at = datetime.fromtimestamp(self._read.now, UTC)

@@ -72,11 +72,7 @@ def key_of(position: Position, request: Mapping[str, Any], prefix: str = "") -> 
     text, md5 = request.get(f"{prefix}SSECustomerKey"), request.get(f"{prefix}SSECustomerKeyMD5")
     if algorithm is None and text is None and md5 is None:
         return None
-    scope = position.scope
-    if not scope.secure and not (
-        scope.source_ip in ("", "::1") or scope.source_ip.startswith("127.")
-    ):
-        # Loopback counts as secure, as for aws:SecureTransport.
+    if not position.scope.came_safely:
         raise refusal("InvalidRequest", _REQUESTS + "be made over a secure connection.")
     if not algorithm:
         raise _missing("provide a valid encryption algorithm.", "algorithm")
